@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# in-root.sh ROOT CMD... - run CMD inside the tools root
+#
+# The project is seen as /src and is the working directory; KDIR, if set, is
+# seen under its own path. Mounts are private: nothing stays behind.
+set -euo pipefail
+
+root=$(cd "$1" && pwd)
+shift
+src=$(cd "$(dirname "$0")/.." && pwd)
+
+if [ "$(id -u)" != 0 ]; then
+	exec sudo --preserve-env=KDIR,CCACHE_DIR,JOBS,ACCEL,V "$0" "$root" "$@"
+fi
+
+# shellcheck disable=SC2016
+exec unshare --mount --propagation private bash -c '
+set -e
+root=$1 src=$2 kdir=$3
+shift 3
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount --bind "$src" "$root/src"
+mount -t tmpfs tmpfs "$root/tmp"
+if [ -n "$kdir" ]; then
+	mkdir -p "$root$kdir"
+	mount --bind "$kdir" "$root$kdir"
+fi
+exec chroot "$root" /usr/bin/env -C /src \
+	PATH=/usr/lib/ccache:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+	CCACHE_DIR="${CCACHE_DIR:-/src/build/ccache}" LC_ALL=C.UTF-8 HOME=/root "$@"
+' _ "$root" "$src" "${KDIR:-}" "$@"
