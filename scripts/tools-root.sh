@@ -17,7 +17,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 packages=(
 	# kernel build
-	build-essential bc bison flex libelf-dev libssl-dev kmod cpio xz-utils
+	build-essential bc bison flex libelf-dev libssl-dev kmod cpio xz-utils lz4
 	zstd rsync git quilt ccache perl python3 pahole
 	# machines and tests
 	python3-pytest python3-matplotlib

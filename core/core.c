@@ -1,0 +1,680 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * IOMMU live update: the store.
+ *
+ * Old kernel: units, domains and devices are kept in lists in ordinary memory
+ * while they come and go; blocks in preserved memory are reserved for them at
+ * preserve, and written in one go when the last preserved file is frozen. Then
+ * the blob is sealed.
+ *
+ * New kernel: the blob is read once, before the first IOMMU is touched, checked
+ * record by record, and copied into the same structures. A record that does not
+ * pass marks its unit, domain or device as failed. The backend and device.c see
+ * to it that what has failed is blocked; nothing here stops the boot.
+ */
+#define pr_fmt(fmt) "iommu_lu: " fmt
+
+#include <linux/atomic.h>
+#include <linux/export.h>
+#include <linux/io.h>
+#include <linux/iommu.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho_block.h>
+#include <linux/liveupdate.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "private.h"
+
+struct iommu_lu_state iommu_lu_out = {
+	.lock = __MUTEX_INITIALIZER(iommu_lu_out.lock),
+	.units = LIST_HEAD_INIT(iommu_lu_out.units),
+	.domains = LIST_HEAD_INIT(iommu_lu_out.domains),
+	.devices = LIST_HEAD_INIT(iommu_lu_out.devices),
+};
+
+/*
+ * Preserved memory of the outgoing blob. hdr is there as long as a preserved
+ * file needs the FLB. Protected by iommu_lu_out.lock.
+ */
+static struct {
+	struct iommu_lu_hdr *hdr;
+	struct kho_block_set units;
+	struct kho_block_set domains;
+	struct kho_block_set devices;
+	unsigned int files;
+	unsigned int frozen;
+	bool sealed;
+} blob = {
+	.units = KHO_BLOCK_SET_INIT(blob.units, sizeof(struct iommu_hw_ser)),
+	.domains = KHO_BLOCK_SET_INIT(blob.domains, sizeof(struct iommu_domain_ser)),
+	.devices = KHO_BLOCK_SET_INIT(blob.devices, sizeof(struct iommu_device_ser)),
+};
+
+/* What was inherited. Written by iommu_lu_read() once, then constant but for ->failed. */
+static struct {
+	struct mutex lock;
+	bool read;
+	/* there is a blob */
+	bool present;
+	/* there is a blob and it cannot be used at all */
+	int bad;
+	struct iommu_lu_hdr *hdr;
+	struct kho_block_set unit_set;
+	struct kho_block_set domain_set;
+	struct kho_block_set device_set;
+	/* register address >> 12 */
+	struct xarray units;
+	/* segment << 16 | bdf */
+	struct xarray devices;
+	/* iommufd id */
+	struct xarray iommufds;
+	struct iommu_lu_unit **unit;
+	struct iommu_lu_domain **domain;
+	struct list_head device_list;
+} in = {
+	.lock = __MUTEX_INITIALIZER(in.lock),
+	.unit_set = KHO_BLOCK_SET_INIT(in.unit_set, sizeof(struct iommu_hw_ser)),
+	.domain_set = KHO_BLOCK_SET_INIT(in.domain_set, sizeof(struct iommu_domain_ser)),
+	.device_set = KHO_BLOCK_SET_INIT(in.device_set, sizeof(struct iommu_device_ser)),
+	.units = XARRAY_INIT(in.units, 0),
+	.devices = XARRAY_INIT(in.devices, 0),
+	.iommufds = XARRAY_INIT(in.iommufds, 0),
+	.device_list = LIST_HEAD_INIT(in.device_list),
+};
+
+/* --- outgoing ----------------------------------------------------------- */
+
+int iommu_lu_add_unit(struct iommu_lu_unit *unit)
+{
+	int ret;
+
+	guard(mutex)(&iommu_lu_out.lock);
+	ret = kho_block_set_grow(&blob.units, iommu_lu_out.nr_units + 1);
+	if (ret)
+		return ret;
+	list_add_tail(&unit->list, &iommu_lu_out.units);
+	iommu_lu_out.nr_units++;
+	return 0;
+}
+
+void iommu_lu_del_unit(struct iommu_lu_unit *unit)
+{
+	guard(mutex)(&iommu_lu_out.lock);
+	list_del(&unit->list);
+	kho_block_set_shrink(&blob.units, --iommu_lu_out.nr_units);
+}
+
+int iommu_lu_add_domain(struct iommu_lu_domain *ldom)
+{
+	int ret;
+
+	guard(mutex)(&iommu_lu_out.lock);
+	ret = kho_block_set_grow(&blob.domains, iommu_lu_out.nr_domains + 1);
+	if (ret)
+		return ret;
+	list_add_tail(&ldom->list, &iommu_lu_out.domains);
+	iommu_lu_out.nr_domains++;
+	return 0;
+}
+
+void iommu_lu_del_domain(struct iommu_lu_domain *ldom)
+{
+	guard(mutex)(&iommu_lu_out.lock);
+	list_del(&ldom->list);
+	kho_block_set_shrink(&blob.domains, --iommu_lu_out.nr_domains);
+}
+
+int iommu_lu_add_device(struct iommu_lu_device *ldev)
+{
+	int ret;
+
+	guard(mutex)(&iommu_lu_out.lock);
+	ret = kho_block_set_grow(&blob.devices, iommu_lu_out.nr_devices + 1);
+	if (ret)
+		return ret;
+	list_add_tail(&ldev->list, &iommu_lu_out.devices);
+	iommu_lu_out.nr_devices++;
+	return 0;
+}
+
+void iommu_lu_del_device(struct iommu_lu_device *ldev)
+{
+	guard(mutex)(&iommu_lu_out.lock);
+	list_del(&ldev->list);
+	kho_block_set_shrink(&blob.devices, --iommu_lu_out.nr_devices);
+}
+
+/**
+ * iommu_lu_sealed - is a verified live update under way?
+ *
+ * True from the moment the last preserved file is frozen until the jump, or
+ * until the freeze is undone.
+ */
+bool iommu_lu_sealed(void)
+{
+	return READ_ONCE(blob.sealed);
+}
+
+/**
+ * iommu_lu_new_iommufd_id - a number that links the domains of one iommufd
+ */
+u64 iommu_lu_new_iommufd_id(void)
+{
+	static atomic64_t last = ATOMIC64_INIT(0);
+
+	return atomic64_inc_return(&last);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_new_iommufd_id);
+
+/* The blocks were reserved when the objects were added: nothing can fail here. */
+static int iommu_lu_write_blob(void)
+{
+	struct iommu_lu_hdr *hdr = blob.hdr;
+	struct kho_block_set_it it;
+	struct iommu_lu_domain *ldom;
+	struct iommu_lu_device *ldev;
+	struct iommu_lu_unit *unit;
+	u32 index;
+
+	kho_block_set_clear(&blob.units);
+	kho_block_set_clear(&blob.domains);
+	kho_block_set_clear(&blob.devices);
+
+	index = 0;
+	kho_block_set_it_init(&it, &blob.units);
+	list_for_each_entry(unit, &iommu_lu_out.units, list) {
+		struct iommu_hw_ser *ser = kho_block_set_it_reserve_entry(&it);
+
+		if (!ser)
+			return -ENOSPC;
+		unit->index = index++;
+		*ser = unit->ser;
+	}
+
+	index = 0;
+	kho_block_set_it_init(&it, &blob.domains);
+	list_for_each_entry(ldom, &iommu_lu_out.domains, list) {
+		struct iommu_domain_ser *ser = kho_block_set_it_reserve_entry(&it);
+
+		if (!ser)
+			return -ENOSPC;
+		ldom->index = index++;
+		*ser = ldom->ser;
+	}
+
+	kho_block_set_it_init(&it, &blob.devices);
+	list_for_each_entry(ldev, &iommu_lu_out.devices, list) {
+		struct iommu_device_ser *ser = kho_block_set_it_reserve_entry(&it);
+
+		if (!ser)
+			return -ENOSPC;
+		ldev->ser.hw_index = ldev->unit->index;
+		ldev->ser.domain_index = ldev->domain->index;
+		*ser = ldev->ser;
+	}
+
+	hdr->nr_hw = iommu_lu_out.nr_units;
+	hdr->nr_domains = iommu_lu_out.nr_domains;
+	hdr->nr_devices = iommu_lu_out.nr_devices;
+	hdr->hw_blocks = kho_block_set_head_pa(&blob.units);
+	hdr->domain_blocks = kho_block_set_head_pa(&blob.domains);
+	hdr->device_blocks = kho_block_set_head_pa(&blob.devices);
+	return 0;
+}
+
+static int iommu_lu_seal(void)
+{
+	struct iommu_lu_device *ldev;
+	int ret;
+
+	/* A device whose file is in no session any more has left the list. */
+	list_for_each_entry(ldev, &iommu_lu_out.devices, list) {
+		if (!ldev->frozen) {
+			pr_err("%s: preserved but not verified\n",
+			       ldev->dev ? dev_name(ldev->dev) : "removed device");
+			return -EBUSY;
+		}
+	}
+	ret = iommu_lu_write_blob();
+	if (ret)
+		return ret;
+	ret = iommu_lu_pci_seal();
+	if (ret)
+		return ret;
+
+	blob.hdr->flags |= IOMMU_LU_HDR_SEALED;
+	WRITE_ONCE(blob.sealed, true);
+	pr_info("sealed: %u units, %u domains, %u devices\n", iommu_lu_out.nr_units,
+		iommu_lu_out.nr_domains, iommu_lu_out.nr_devices);
+	return 0;
+}
+
+static void iommu_lu_unseal(void)
+{
+	if (!blob.sealed)
+		return;
+	WRITE_ONCE(blob.sealed, false);
+	blob.hdr->flags &= ~IOMMU_LU_HDR_SEALED;
+	iommu_lu_pci_unseal();
+	pr_info("unsealed, the live update was cancelled\n");
+}
+
+/**
+ * iommu_lu_file_preserve - one more file takes part
+ *
+ * Every file whose handler uses the FLB calls this at the end of its preserve,
+ * and iommu_lu_file_freeze() at the end of its freeze. The last freeze seals.
+ *
+ * Return: 0, or -EBUSY when a freeze is under way.
+ */
+int iommu_lu_file_preserve(void)
+{
+	guard(mutex)(&iommu_lu_out.lock);
+	if (blob.frozen)
+		return -EBUSY;
+	blob.files++;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_file_preserve);
+
+/** iommu_lu_file_unpreserve - undo iommu_lu_file_preserve() */
+void iommu_lu_file_unpreserve(void)
+{
+	guard(mutex)(&iommu_lu_out.lock);
+	blob.files--;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_file_unpreserve);
+
+/**
+ * iommu_lu_file_freeze - a file has been verified
+ *
+ * Context: LUO freeze, under kexec_trylock().
+ * Return: 0; -ENOEXEC or -EPROTO when the loaded image cannot take over; -EBUSY
+ * when something that is preserved was not verified.
+ */
+int iommu_lu_file_freeze(void)
+{
+	int ret;
+
+	guard(mutex)(&iommu_lu_out.lock);
+	ret = iommu_lu_kexec_check();
+	if (ret)
+		return ret;
+	if (blob.frozen + 1 == blob.files) {
+		ret = iommu_lu_seal();
+		if (ret)
+			return ret;
+	}
+	blob.frozen++;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_file_freeze);
+
+/** iommu_lu_file_unfreeze - undo iommu_lu_file_freeze() */
+void iommu_lu_file_unfreeze(void)
+{
+	guard(mutex)(&iommu_lu_out.lock);
+	iommu_lu_unseal();
+	blob.frozen--;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_file_unfreeze);
+
+/* --- incoming ----------------------------------------------------------- */
+
+static unsigned long device_key(u32 segment, u16 bdf)
+{
+	return (unsigned long)segment << 16 | bdf;
+}
+
+static int iommu_lu_read_units(void)
+{
+	struct kho_block_set_it it;
+	struct iommu_hw_ser *ser;
+	u32 i = 0;
+
+	in.unit = kcalloc(in.hdr->nr_hw, sizeof(*in.unit), GFP_KERNEL);
+	if (in.hdr->nr_hw && !in.unit)
+		return -ENOMEM;
+
+	kho_block_set_it_init(&it, &in.unit_set);
+	while ((ser = kho_block_set_it_read_entry(&it))) {
+		struct iommu_lu_unit *unit;
+		const char *why;
+
+		if (i == in.hdr->nr_hw)
+			return -EINVAL;
+		unit = kzalloc_obj(*unit);
+		if (!unit)
+			return -ENOMEM;
+		unit->ser = *ser;
+		unit->index = i;
+		in.unit[i++] = unit;
+
+		unit->failed = iommu_lu_check_hw(ser, &why);
+		if (!unit->failed) {
+			why = "unit recorded twice";
+			unit->failed = xa_insert(&in.units, ser->token >> 12, unit, GFP_KERNEL);
+		}
+		if (unit->failed)
+			pr_err("unit %#llx: not taken over: %s\n", ser->token, why);
+	}
+	return i == in.hdr->nr_hw ? 0 : -EINVAL;
+}
+
+static int iommu_lu_read_domains(void)
+{
+	struct kho_block_set_it it;
+	struct iommu_domain_ser *ser;
+	u32 i = 0;
+
+	in.domain = kcalloc(in.hdr->nr_domains, sizeof(*in.domain), GFP_KERNEL);
+	if (in.hdr->nr_domains && !in.domain)
+		return -ENOMEM;
+
+	kho_block_set_it_init(&it, &in.domain_set);
+	while ((ser = kho_block_set_it_read_entry(&it))) {
+		struct iommu_lu_domain *ldom;
+		const char *why;
+
+		if (i == in.hdr->nr_domains)
+			return -EINVAL;
+		ldom = kzalloc_obj(*ldom);
+		if (!ldom)
+			return -ENOMEM;
+		ldom->ser = *ser;
+		ldom->incoming = true;
+		ldom->index = i;
+		in.domain[i++] = ldom;
+
+		ldom->failed = iommu_lu_check_domain(ser, &why);
+		if (ldom->failed)
+			pr_err("domain %#llx: not taken over: %s\n", ser->token, why);
+
+		ldom->next = xa_load(&in.iommufds, ser->iommufd_id);
+		if (xa_is_err(xa_store(&in.iommufds, ser->iommufd_id, ldom, GFP_KERNEL)))
+			return -ENOMEM;
+	}
+	return i == in.hdr->nr_domains ? 0 : -EINVAL;
+}
+
+static int iommu_lu_read_devices(void)
+{
+	struct kho_block_set_it it;
+	struct iommu_device_ser *ser;
+	u32 i = 0;
+
+	kho_block_set_it_init(&it, &in.device_set);
+	while ((ser = kho_block_set_it_read_entry(&it))) {
+		struct iommu_lu_device *ldev;
+		const char *why;
+
+		if (i++ == in.hdr->nr_devices)
+			return -EINVAL;
+		ldev = kzalloc_obj(*ldev);
+		if (!ldev)
+			return -ENOMEM;
+		ldev->ser = *ser;
+		ldev->incoming = true;
+		list_add_tail(&ldev->list, &in.device_list);
+
+		ldev->failed = iommu_lu_check_device(ser, in.hdr, &why);
+		if (!ldev->failed) {
+			ldev->unit = in.unit[ser->hw_index];
+			ldev->domain = in.domain[ser->domain_index];
+			ldev->failed = ldev->unit->failed ?: ldev->domain->failed;
+			why = "its unit or domain is not taken over";
+			ldev->next = ldev->unit->first;
+			ldev->unit->first = ldev;
+		}
+		if (ldev->failed)
+			pr_err("device %04x:%02x:%02x.%x: not taken over: %s\n", ser->segment,
+			       ser->bdf >> 8, (ser->bdf >> 3) & 0x1f, ser->bdf & 7, why);
+		if (xa_insert(&in.devices, device_key(ser->segment, ser->bdf), ldev, GFP_KERNEL))
+			return -EINVAL;
+	}
+	return i == in.hdr->nr_devices ? 0 : -EINVAL;
+}
+
+static int iommu_lu_read_lists(void)
+{
+	int ret;
+
+	ret = kho_block_set_restore(&in.unit_set, in.hdr->hw_blocks);
+	if (ret)
+		return ret;
+	ret = kho_block_set_restore(&in.domain_set, in.hdr->domain_blocks);
+	if (ret)
+		return ret;
+	ret = kho_block_set_restore(&in.device_set, in.hdr->device_blocks);
+	if (ret)
+		return ret;
+	return iommu_lu_read_units() ?: iommu_lu_read_domains() ?: iommu_lu_read_devices();
+}
+
+/* Read the blob, once. The first caller is whoever first needs to know. */
+static void iommu_lu_read(void)
+{
+	const char *why = "its lists are damaged";
+	phys_addr_t phys;
+	size_t len;
+
+	if (smp_load_acquire(&in.read))
+		return;
+
+	guard(mutex)(&in.lock);
+	if (in.read)
+		return;
+
+	if (!kho_retrieve_subtree(IOMMU_LU_SUBTREE, &phys, &len)) {
+		in.present = true;
+		in.hdr = phys_to_virt(phys);
+		in.bad = iommu_lu_check_hdr(in.hdr, len, &why);
+		if (!in.bad)
+			in.bad = iommu_lu_read_lists();
+		if (in.bad)
+			pr_err("state of the previous kernel not taken over: %s (%pe); every device is stopped\n",
+			       why, ERR_PTR(in.bad));
+		else
+			pr_info("inherited %u units, %u domains, %u devices\n", in.hdr->nr_hw,
+				in.hdr->nr_domains, in.hdr->nr_devices);
+	}
+	smp_store_release(&in.read, true);
+}
+
+/**
+ * iommu_lu_inherited - did the previous kernel hand over IOMMU state?
+ *
+ * If so, devices may be doing DMA, and translation must not be turned off, even
+ * when the state turns out to be unusable.
+ *
+ * Context: may sleep the first time. Works as soon as the page allocator does.
+ */
+bool iommu_lu_inherited(void)
+{
+	iommu_lu_read();
+	return in.present;
+}
+
+/** iommu_lu_incoming_bad - there is a blob, and nothing in it can be believed */
+bool iommu_lu_incoming_bad(void)
+{
+	return iommu_lu_inherited() && in.bad;
+}
+
+/**
+ * iommu_lu_unit_incoming - find the record of a unit
+ * @token: physical address of its registers
+ *
+ * Return: the unit, possibly one that has failed, or NULL.
+ */
+struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token)
+{
+	if (!iommu_lu_inherited() || in.bad)
+		return NULL;
+	return xa_load(&in.units, token >> 12);
+}
+
+struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf)
+{
+	if (!iommu_lu_inherited() || in.bad)
+		return NULL;
+	return xa_load(&in.devices, device_key(segment, bdf));
+}
+
+/**
+ * iommu_lu_iommufd_domains - the inherited domains of an iommufd
+ * @iommufd_id: as recorded
+ *
+ * Return: the first, linked by ->next, or NULL.
+ */
+struct iommu_lu_domain *iommu_lu_iommufd_domains(u64 iommufd_id)
+{
+	if (!iommu_lu_inherited() || in.bad)
+		return NULL;
+	return xa_load(&in.iommufds, iommufd_id);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_iommufd_domains);
+
+int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg), void *arg)
+{
+	struct iommu_lu_device *ldev;
+	int ret;
+
+	list_for_each_entry(ldev, &in.device_list, list) {
+		ret = fn(ldev, arg);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* --- FLB ---------------------------------------------------------------- */
+
+static int iommu_lu_flb_preserve(struct liveupdate_flb_op_args *args)
+{
+	struct iommu_lu_hdr *hdr;
+	int ret;
+
+	hdr = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(hdr))
+		return PTR_ERR(hdr);
+	hdr->magic = IOMMU_LU_MAGIC;
+	hdr->version = IOMMU_LU_VERSION;
+	hdr->min_version = IOMMU_LU_MIN_VERSION;
+	hdr->len = sizeof(*hdr);
+	hdr->page_shift = PAGE_SHIFT;
+
+	ret = kho_add_subtree(IOMMU_LU_SUBTREE, hdr, sizeof(*hdr));
+	if (ret) {
+		kho_unpreserve_free(hdr);
+		return ret;
+	}
+
+	guard(mutex)(&iommu_lu_out.lock);
+	blob.hdr = hdr;
+	args->data = virt_to_phys(hdr);
+	args->obj = hdr;
+	return 0;
+}
+
+static void iommu_lu_flb_unpreserve(struct liveupdate_flb_op_args *args)
+{
+	guard(mutex)(&iommu_lu_out.lock);
+	kho_remove_subtree(blob.hdr);
+	kho_unpreserve_free(blob.hdr);
+	blob.hdr = NULL;
+}
+
+static int iommu_lu_flb_retrieve(struct liveupdate_flb_op_args *args)
+{
+	if (!iommu_lu_inherited())
+		return -ENODATA;
+	args->obj = &in;
+	return 0;
+}
+
+/*
+ * The last file of the last session is finished. iommufd has refused that until
+ * its restored domains were gone, so no device is held any more. Records that
+ * have failed are dropped with the rest; iommu_lu_inherited() stays true.
+ */
+static void iommu_lu_flb_finish(struct liveupdate_flb_op_args *args)
+{
+	struct iommu_lu_device *ldev, *tmp;
+	u32 i;
+
+	guard(mutex)(&in.lock);
+	if (in.bad)
+		return;
+	list_for_each_entry_safe(ldev, tmp, &in.device_list, list) {
+		list_del(&ldev->list);
+		kfree(ldev);
+	}
+	for (i = 0; i < in.hdr->nr_domains; i++)
+		kfree(in.domain[i]);
+	for (i = 0; i < in.hdr->nr_hw; i++)
+		kfree(in.unit[i]);
+	kfree(in.domain);
+	kfree(in.unit);
+	in.domain = NULL;
+	in.unit = NULL;
+	xa_destroy(&in.devices);
+	xa_destroy(&in.iommufds);
+	xa_destroy(&in.units);
+	kho_block_set_destroy(&in.unit_set);
+	kho_block_set_destroy(&in.domain_set);
+	kho_block_set_destroy(&in.device_set);
+	kho_restore_free(in.hdr);
+	in.hdr = NULL;
+	pr_info("live update finished\n");
+}
+
+static const struct liveupdate_flb_ops iommu_lu_flb_ops = {
+	.preserve = iommu_lu_flb_preserve,
+	.unpreserve = iommu_lu_flb_unpreserve,
+	.retrieve = iommu_lu_flb_retrieve,
+	.finish = iommu_lu_flb_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_flb iommu_lu_flb = {
+	.ops = &iommu_lu_flb_ops,
+	.compatible = IOMMU_LU_FLB_COMPATIBLE,
+};
+
+/**
+ * iommu_lu_register_file_handler - register a LUO handler that needs IOMMU state
+ * @fh: handler for iommufd or for VFIO devices
+ *
+ * Return: 0, also when live update is off on the command line; errors of LUO.
+ */
+int iommu_lu_register_file_handler(struct liveupdate_file_handler *fh)
+{
+	void *obj;
+	int ret;
+
+	ret = liveupdate_register_file_handler(fh);
+	if (ret)
+		return ret == -EOPNOTSUPP ? 0 : ret;
+	ret = liveupdate_register_flb(fh, &iommu_lu_flb);
+	if (ret) {
+		liveupdate_unregister_file_handler(fh);
+		return ret;
+	}
+	/*
+	 * LUO loads the number of files behind an FLB when somebody first asks
+	 * for it; finishing a file before that would underflow the count.
+	 */
+	if (!liveupdate_flb_get_incoming(&iommu_lu_flb, &obj))
+		liveupdate_flb_put_incoming(&iommu_lu_flb);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_register_file_handler);
+
+/** iommu_lu_unregister_file_handler - undo iommu_lu_register_file_handler() */
+void iommu_lu_unregister_file_handler(struct liveupdate_file_handler *fh)
+{
+	liveupdate_unregister_file_handler(fh);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_unregister_file_handler);

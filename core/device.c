@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * IOMMU live update: domains and devices.
+ *
+ * Old kernel: a domain is preserved through its iommufd, then the devices on it
+ * through their VFIO files. From then on the attachment of the device cannot
+ * change without the record going stale, which makes the next freeze fail.
+ *
+ * New kernel: at device probe the restored domain is attached in place of the
+ * default one. The device is then held: no driver can bind to it, nobody but
+ * the iommufd that was retrieved with the domain can claim it, until it leaves
+ * the restored domain for another one. From there on it is like any other.
+ *
+ * What cannot be taken over is stopped first (bus master off) and then treated
+ * as an ordinary device.
+ */
+#define pr_fmt(fmt) "iommu_lu: " fmt
+
+#include <linux/export.h>
+#include <linux/iommu.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "../../iommu-priv.h"
+#include "private.h"
+
+/* --- preserve ----------------------------------------------------------- */
+
+/**
+ * iommu_lu_preserve_domain - preserve a domain and its page tables
+ * @domain: nobody maps or unmaps in it until it is unpreserved
+ * @iommufd_id: from iommu_lu_new_iommufd_id()
+ * @token: unique among the domains with this @iommufd_id
+ *
+ * Return: 0, -EBUSY preserved already or itself restored, -EOPNOTSUPP the
+ * driver does not take part or not with this kind of domain, -ENOMEM.
+ */
+int iommu_lu_preserve_domain(struct iommu_domain *domain, u64 iommufd_id, u64 token)
+{
+	const struct iommu_lu_ops *ops = domain->owner->lu_ops;
+	struct iommu_lu_domain *ldom;
+	int ret;
+
+	if (!ops)
+		return -EOPNOTSUPP;
+	if (domain->lu)
+		return -EBUSY;
+
+	ldom = kzalloc_obj(*ldom);
+	if (!ldom)
+		return -ENOMEM;
+	ldom->domain = domain;
+	ldom->ser.iommufd_id = iommufd_id;
+	ldom->ser.token = token;
+
+	ret = iommu_lu_add_domain(ldom);
+	if (ret)
+		goto err_free;
+	ret = ops->preserve_domain(domain, &ldom->ser);
+	if (ret)
+		goto err_del;
+	domain->lu = ldom;
+	return 0;
+
+err_del:
+	iommu_lu_del_domain(ldom);
+err_free:
+	kfree(ldom);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_preserve_domain);
+
+/**
+ * iommu_lu_unpreserve_domain - undo iommu_lu_preserve_domain()
+ * @domain: no device is preserved with it any more
+ */
+void iommu_lu_unpreserve_domain(struct iommu_domain *domain)
+{
+	struct iommu_lu_domain *ldom = domain->lu;
+
+	domain->owner->lu_ops->unpreserve_domain(domain, &ldom->ser);
+	domain->lu = NULL;
+	iommu_lu_del_domain(ldom);
+	kfree(ldom);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_unpreserve_domain);
+
+/* Units come and go under the mutexes of different groups. */
+static DEFINE_MUTEX(unit_lock);
+
+static struct iommu_lu_unit *get_unit(struct iommu_device *iommu)
+{
+	struct iommu_lu_unit *unit = iommu->lu;
+	int ret;
+
+	lockdep_assert_held(&unit_lock);
+	if (unit) {
+		unit->users++;
+		return unit;
+	}
+
+	unit = kzalloc_obj(*unit);
+	if (!unit)
+		return ERR_PTR(-ENOMEM);
+	unit->iommu = iommu;
+	unit->users = 1;
+
+	ret = iommu_lu_add_unit(unit);
+	if (ret)
+		goto err_free;
+	ret = iommu->ops->lu_ops->preserve_unit(iommu, unit);
+	if (ret)
+		goto err_del;
+	iommu->lu = unit;
+	return unit;
+
+err_del:
+	iommu_lu_del_unit(unit);
+err_free:
+	kfree(unit);
+	return ERR_PTR(ret);
+}
+
+static void put_unit(struct iommu_lu_unit *unit)
+{
+	lockdep_assert_held(&unit_lock);
+	if (--unit->users)
+		return;
+	unit->iommu->lu = NULL;
+	unit->iommu->ops->lu_ops->unpreserve_unit(unit->iommu, unit);
+	iommu_lu_del_unit(unit);
+	kfree(unit);
+}
+
+static int preserve_device(struct device *dev, struct iommu_domain *domain, bool singleton,
+			   u64 iommufd_id)
+{
+	struct iommu_lu_device *ldev;
+	const struct iommu_lu_ops *ops;
+	int ret;
+
+	if (!dev->iommu || !dev->iommu->iommu_dev || !dev->iommu->iommu_dev->ops->lu_ops) {
+		dev_err(dev, "iommu_lu: its IOMMU driver does not support live update\n");
+		return -EOPNOTSUPP;
+	}
+	ops = dev->iommu->iommu_dev->ops->lu_ops;
+
+	if (dev->iommu->lu) {
+		dev_err(dev, "iommu_lu: %s\n", dev->iommu->lu->incoming ?
+			"still on its restored domain, replace that first" : "preserved already");
+		return -EBUSY;
+	}
+	if (!singleton) {
+		dev_err(dev, "iommu_lu: shares its IOMMU group with other devices\n");
+		return -EOPNOTSUPP;
+	}
+	if (!domain || !domain->lu || domain->lu->ser.iommufd_id != iommufd_id) {
+		dev_err(dev, "iommu_lu: not attached to a HWPT that was marked and preserved\n");
+		return -EINVAL;
+	}
+
+	ldev = kzalloc_obj(*ldev);
+	if (!ldev)
+		return -ENOMEM;
+	ldev->dev = dev;
+	ldev->domain = domain->lu;
+	ldev->ser.pasid = IOMMU_DEVICE_SER_NO_PASID;
+
+	ret = iommu_lu_pci_preserve(dev, &ldev->ser);
+	if (ret)
+		goto err_free;
+
+	mutex_lock(&unit_lock);
+	ldev->unit = get_unit(dev->iommu->iommu_dev);
+	if (IS_ERR(ldev->unit)) {
+		ret = PTR_ERR(ldev->unit);
+		mutex_unlock(&unit_lock);
+		goto err_free;
+	}
+	ret = ops->preserve_device(dev, domain, ldev);
+	if (ret)
+		goto err_unit;
+	ret = iommu_lu_add_device(ldev);
+	if (ret)
+		goto err_unpreserve;
+	mutex_unlock(&unit_lock);
+
+	ldev->domain->devices++;
+	dev->iommu->lu = ldev;
+	return 0;
+
+err_unpreserve:
+	ops->unpreserve_device(dev, domain, ldev);
+err_unit:
+	put_unit(ldev->unit);
+	mutex_unlock(&unit_lock);
+err_free:
+	kfree(ldev);
+	return ret;
+}
+
+/**
+ * iommu_lu_preserve_device - preserve the attachment of a device
+ * @dev: device
+ * @iommufd_id: of the preserved iommufd it is bound to
+ *
+ * Return: 0; -EINVAL not on a preserved domain of that iommufd, or not in D0;
+ * -EBUSY preserved already, on a restored domain, or its interrupts are set up;
+ * -EOPNOTSUPP a device or an IOMMU that is not carried; -ENOMEM. The reason is
+ * in the kernel log.
+ */
+int iommu_lu_preserve_device(struct device *dev, u64 iommufd_id)
+{
+	struct iommu_domain *domain;
+	bool singleton;
+	int ret;
+
+	if (!dev->iommu_group)
+		return -EOPNOTSUPP;
+	domain = iommu_lu_group_lock(dev, &singleton);
+	ret = preserve_device(dev, domain, singleton, iommufd_id);
+	iommu_lu_group_unlock(dev);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_preserve_device);
+
+/**
+ * iommu_lu_unpreserve_device - undo iommu_lu_preserve_device()
+ * @dev: device
+ */
+void iommu_lu_unpreserve_device(struct device *dev)
+{
+	struct iommu_lu_device *ldev;
+	bool singleton;
+
+	iommu_lu_group_lock(dev, &singleton);
+	ldev = dev->iommu->lu;
+	dev->iommu->lu = NULL;
+	iommu_lu_del_device(ldev);
+	mutex_lock(&unit_lock);
+	dev->iommu->iommu_dev->ops->lu_ops->unpreserve_device(dev, ldev->domain->domain, ldev);
+	put_unit(ldev->unit);
+	mutex_unlock(&unit_lock);
+	ldev->domain->devices--;
+	iommu_lu_group_unlock(dev);
+	kfree(ldev);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_unpreserve_device);
+
+/**
+ * iommu_lu_freeze_device - verify that what was preserved is still true
+ * @dev: preserved device
+ *
+ * Context: LUO freeze.
+ * Return: 0, -ENODEV the attachment changed, -EBUSY the hardware state did.
+ */
+int iommu_lu_freeze_device(struct device *dev)
+{
+	struct iommu_lu_device *ldev;
+	struct iommu_domain *domain;
+	bool singleton;
+	int ret;
+
+	domain = iommu_lu_group_lock(dev, &singleton);
+	ldev = dev->iommu->lu;
+	if (ldev->stale || !singleton || domain != ldev->domain->domain) {
+		dev_err(dev, "iommu_lu: its domain or group changed after it was preserved\n");
+		ret = -ENODEV;
+	} else {
+		ret = iommu_lu_pci_check(dev) ?:
+		      dev->iommu->iommu_dev->ops->lu_ops->freeze_device(dev, ldev);
+	}
+	ldev->frozen = !ret;
+	iommu_lu_group_unlock(dev);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_freeze_device);
+
+/** iommu_lu_unfreeze_device - undo iommu_lu_freeze_device() */
+void iommu_lu_unfreeze_device(struct device *dev)
+{
+	bool singleton;
+
+	iommu_lu_group_lock(dev, &singleton);
+	dev->iommu->lu->frozen = false;
+	iommu_lu_group_unlock(dev);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_unfreeze_device);
+
+/* --- restore ------------------------------------------------------------ */
+
+static int restore_domain(struct device *dev, struct iommu_lu_domain *ldom)
+{
+	const struct iommu_lu_ops *ops = dev_iommu_ops(dev)->lu_ops;
+	struct iommu_domain *domain;
+	int ret;
+
+	if (ldom->domain || ldom->failed)
+		return ldom->failed;
+
+	domain = iommu_paging_domain_alloc(dev);
+	if (IS_ERR(domain)) {
+		ret = PTR_ERR(domain);
+	} else {
+		ret = ops->restore_domain(domain, &ldom->ser);
+		if (ret)
+			iommu_domain_free(domain);
+	}
+	if (ret) {
+		pr_err("domain %#llx: not taken over: %pe\n", ldom->ser.token, ERR_PTR(ret));
+		ldom->failed = ret;
+		return ret;
+	}
+	domain->lu = ldom;
+	ldom->domain = domain;
+	return 0;
+}
+
+static int restore_device(struct device *dev, struct iommu_lu_device *ldev, bool singleton,
+			  const char **why)
+{
+	const struct iommu_lu_ops *ops = dev_iommu_ops(dev)->lu_ops;
+	struct iommu_lu_domain *ldom = ldev->domain;
+	int ret;
+
+	*why = "its record is not sound";
+	if (ldev->failed)
+		return ldev->failed;
+	*why = "it is not the device that was preserved";
+	ret = iommu_lu_pci_match(dev, &ldev->ser);
+	if (ret)
+		return ret;
+	*why = "it shares its IOMMU group with other devices";
+	if (!singleton)
+		return -EINVAL;
+	*why = "its unit is not taken over";
+	if (!ops || ldev->unit->iommu != dev->iommu->iommu_dev || ldev->unit->failed)
+		return ldev->unit->failed ?: -EINVAL;
+	*why = "its domain is not taken over";
+	ret = restore_domain(dev, ldom);
+	if (ret)
+		return ret;
+	*why = "its ids are not usable";
+	ret = ops->restore_device(dev, ldom->domain, ldev);
+	if (ret)
+		return ret;
+	*why = "the hardware does not use the domain that was preserved";
+	return ldom->domain->ops->attach_dev(ldom->domain, dev, NULL);
+}
+
+/**
+ * iommu_lu_restore - attach the restored domain to a device that is being probed
+ * @dev: first device of its group, no domain is attached yet
+ * @singleton: it is the only one
+ *
+ * A device that cannot be taken over is stopped before this returns.
+ *
+ * Context: group mutex held.
+ * Return: the domain that is attached now, or NULL to go on as usual.
+ */
+struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton)
+{
+	struct iommu_lu_device *ldev;
+	const char *why;
+	int ret;
+
+	if (!iommu_lu_inherited() || !dev_is_pci(dev))
+		return NULL;
+	if (iommu_lu_incoming_bad()) {
+		iommu_lu_pci_quiesce(dev);
+		return NULL;
+	}
+	ldev = iommu_lu_device_incoming(pci_domain_nr(to_pci_dev(dev)->bus),
+					pci_dev_id(to_pci_dev(dev)));
+	/* Once only: a device that is removed and comes back is a new one. */
+	if (!ldev || ldev->dev)
+		return NULL;
+	ldev->dev = dev;
+
+	ret = restore_device(dev, ldev, singleton, &why);
+	if (ret) {
+		ldev->failed = ret;
+		if (ldev->domain && !ldev->domain->failed && !ldev->domain->devices)
+			ldev->domain->failed = ret;
+		iommu_lu_pci_quiesce(dev);
+		if (dev_iommu_ops(dev)->lu_ops)
+			dev_iommu_ops(dev)->lu_ops->quiesce_device(dev);
+		pr_err("%s: not taken over: %s (%pe); bus master is off\n", dev_name(dev), why,
+		       ERR_PTR(ret));
+		return NULL;
+	}
+
+	ldev->domain->devices++;
+	dev->iommu->lu = ldev;
+	pr_info("%s: restored domain attached\n", dev_name(dev));
+	return ldev->domain->domain;
+}
+
+/**
+ * iommu_lu_free_domain - free a restored domain
+ * @ldom: no device is attached to it any more
+ */
+void iommu_lu_free_domain(struct iommu_lu_domain *ldom)
+{
+	struct iommu_domain *domain = ldom->domain;
+
+	ldom->domain = NULL;
+	ldom->owner = NULL;
+	iommu_domain_free(domain);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_free_domain);
+
+/* --- hooks in the iommu core --------------------------------------------- */
+
+/**
+ * iommu_lu_held - is the device on a domain inherited from the previous kernel?
+ * @dev: any device
+ */
+bool iommu_lu_held(struct device *dev)
+{
+	struct iommu_lu_device *ldev = dev->iommu ? READ_ONCE(dev->iommu->lu) : NULL;
+
+	return ldev && ldev->incoming;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_held);
+
+/**
+ * iommu_lu_is_restored - was the domain inherited from the previous kernel?
+ * @domain: any domain or NULL
+ */
+bool iommu_lu_is_restored(struct iommu_domain *domain)
+{
+	return domain && domain->lu && domain->lu->incoming;
+}
+
+/**
+ * iommu_lu_may_attach - may the domain of a device change?
+ * @dev: device
+ * @domain: the one to be attached
+ * @must_succeed: the caller will do it anyway
+ *
+ * Context: group mutex held.
+ * Return: 0; -EBUSY the device is preserved; -EINVAL @domain is restored and
+ * @dev is not one that came with it.
+ */
+int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain, bool must_succeed)
+{
+	struct iommu_lu_device *ldev = dev->iommu->lu;
+
+	if (iommu_lu_is_restored(domain) && (!ldev || ldev->domain != domain->lu))
+		return -EINVAL;
+	if (!ldev || ldev->incoming)
+		return 0;
+	if (must_succeed) {
+		ldev->stale = true;
+		return 0;
+	}
+	return -EBUSY;
+}
+
+/**
+ * iommu_lu_attached - the domain of a device has changed
+ * @dev: device
+ * @domain: the one it is on now
+ *
+ * Context: group mutex held.
+ */
+void iommu_lu_attached(struct device *dev, struct iommu_domain *domain)
+{
+	struct iommu_lu_device *ldev = dev->iommu->lu;
+	struct iommu_lu_domain *ldom;
+
+	if (!ldev || !ldev->incoming || ldev->domain == domain->lu)
+		return;
+	ldom = ldev->domain;
+	WRITE_ONCE(dev->iommu->lu, NULL);
+	ldom->devices--;
+	if (ldom->device_left)
+		ldom->device_left(ldom->arg);
+}
+
+/**
+ * iommu_lu_may_claim - may this owner take a device without detaching it?
+ * @dev: device
+ * @owner: who asks
+ *
+ * Context: group mutex held.
+ * Return: true if @dev is on a restored domain that was retrieved by @owner.
+ */
+bool iommu_lu_may_claim(struct device *dev, void *owner)
+{
+	struct iommu_lu_device *ldev = dev->iommu->lu;
+
+	return ldev && ldev->incoming && ldev->domain->owner == owner;
+}

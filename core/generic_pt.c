@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Live update of domains whose page tables are generic_pt. IOMMU drivers use
+ * these as, or from, their domain ops.
+ */
+#include <linux/generic_pt/iommu.h>
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+
+/**
+ * iommu_lu_pt_preserve - preserve the tables of a domain and describe them
+ * @domain: nobody maps or unmaps in it meanwhile
+ * @ser: filled in
+ *
+ * Context: may sleep. Takes time in proportion to the number of tables.
+ * Return: 0, -EOPNOTSUPP for a domain that is not generic_pt or is itself
+ * restored, or an error from KHO, after which nothing is preserved.
+ */
+int iommu_lu_pt_preserve(struct iommu_domain *domain, struct iommu_domain_ser *ser)
+{
+	struct pt_iommu *table = iommupt_from_domain(domain);
+
+	if (!table || !table->ops->lu_preserve)
+		return -EOPNOTSUPP;
+	return table->ops->lu_preserve(table, ser);
+}
+
+/**
+ * iommu_lu_pt_unpreserve - undo iommu_lu_pt_preserve()
+ * @domain: unchanged since
+ * @ser: as filled in
+ */
+void iommu_lu_pt_unpreserve(struct iommu_domain *domain, const struct iommu_domain_ser *ser)
+{
+	struct pt_iommu *table = iommupt_from_domain(domain);
+
+	table->ops->lu_unpreserve(table, ser);
+}
+
+/**
+ * iommu_lu_pt_adopt - put inherited tables in place of the empty ones
+ * @domain: fresh and never attached
+ * @ser: the record, checked by iommu_lu_check_domain()
+ *
+ * Takes the same time whatever the size of the tables. Afterwards the domain is
+ * immutable; freeing it frees the inherited tables.
+ *
+ * Return: 0, or -EINVAL/-EOPNOTSUPP if this kernel would lay the tables out
+ * differently, after which @domain is as before.
+ */
+int iommu_lu_pt_adopt(struct iommu_domain *domain, const struct iommu_domain_ser *ser)
+{
+	struct pt_iommu *table = iommupt_from_domain(domain);
+
+	if (!table || !table->ops->lu_adopt)
+		return -EOPNOTSUPP;
+	return table->ops->lu_adopt(table, ser);
+}

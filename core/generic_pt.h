@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Live update of generic page tables: preserve walk and adoption.
+ *
+ * Part of the template drivers/iommu/generic_pt/iommu_pt.h, compiled for every
+ * format. The tables are described, never copied.
+ */
+#ifndef IOMMU_LU_GENERIC_PT_H
+#define IOMMU_LU_GENERIC_PT_H
+
+#include <linux/iommu-liveupdate.h>
+
+#define PT_LU_FMT_vtdss		IOMMU_DOMAIN_SER_FMT_VTDSS
+#define PT_LU_FMT_x86_64	IOMMU_DOMAIN_SER_FMT_X86_64
+#define PT_LU_FMT_amdv1		IOMMU_DOMAIN_SER_FMT_AMDV1
+#define PT_LU_FMT_riscv_64	IOMMU_DOMAIN_SER_FMT_RISCV_64
+#define PT_LU_FMT		CONCATENATE(PT_LU_FMT_, PT_FMT)
+
+struct pt_lu_walk {
+	/* tables visited so far */
+	u64 nr;
+	/* unpreserve: stop after so many */
+	u64 limit;
+};
+
+static int __lu_preserve(struct pt_range *range, void *arg, unsigned int level,
+			 struct pt_table_p *table)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	struct pt_lu_walk *walk = arg;
+	int ret;
+
+	if (!pt_can_have_table(&pts))
+		return 0;
+
+	for_each_pt_level_entry(&pts) {
+		if (pts.type != PT_ENTRY_TABLE)
+			continue;
+		ret = iommu_preserve_page(pts.table_lower);
+		if (ret)
+			return ret;
+		walk->nr++;
+		cond_resched();
+		ret = pt_descend(&pts, arg, __lu_preserve);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int __lu_unpreserve(struct pt_range *range, void *arg, unsigned int level,
+			   struct pt_table_p *table)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	struct pt_lu_walk *walk = arg;
+	int ret;
+
+	if (!pt_can_have_table(&pts))
+		return 0;
+
+	for_each_pt_level_entry(&pts) {
+		if (pts.type != PT_ENTRY_TABLE)
+			continue;
+		if (walk->nr == walk->limit)
+			return -ENOENT;
+		iommu_unpreserve_page(pts.table_lower);
+		walk->nr++;
+		cond_resched();
+		ret = pt_descend(&pts, arg, __lu_unpreserve);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Same order as __lu_preserve(), so a count is enough to undo part of it. */
+static void lu_unpreserve_tables(struct pt_common *common, u64 nr_tables)
+{
+	struct pt_range range = pt_all_range(common);
+	struct pt_lu_walk walk = { .nr = 1, .limit = nr_tables };
+
+	if (!nr_tables)
+		return;
+	iommu_unpreserve_page(range.top_table);
+	pt_walk_range(&range, __lu_unpreserve, &walk);
+}
+
+static u32 lu_features(struct pt_common *common)
+{
+	u32 features = 0;
+
+	if (pt_feature(common, PT_FEAT_DMA_INCOHERENT))
+		features |= IOMMU_DOMAIN_SER_INCOHERENT;
+	if (pt_feature(common, PT_FEAT_SIGN_EXTEND))
+		features |= IOMMU_DOMAIN_SER_SIGN_EXTEND;
+	return features;
+}
+
+static int NS(lu_preserve)(struct pt_iommu *iommu_table, struct iommu_domain_ser *ser)
+{
+	struct pt_common *common = common_from_iommu(iommu_table);
+	struct pt_range range = pt_all_range(common);
+	struct pt_lu_walk walk = { .nr = 1 };
+	int ret;
+
+	ret = iommu_preserve_page(range.top_table);
+	if (ret)
+		return ret;
+	ret = pt_walk_range(&range, __lu_preserve, &walk);
+	if (ret) {
+		lu_unpreserve_tables(common, walk.nr);
+		return ret;
+	}
+
+	ser->format = PT_LU_FMT;
+	ser->top_pa = virt_to_phys(range.top_table);
+	ser->top_level = range.top_level;
+	ser->vasz_lg2 = common->max_vasz_lg2;
+	ser->oasz_lg2 = common->max_oasz_lg2;
+	ser->features |= lu_features(common);
+	ser->pgsize_bitmap = iommu_table->domain.pgsize_bitmap;
+	ser->nr_tables = walk.nr;
+	return 0;
+}
+
+static void NS(lu_unpreserve)(struct pt_iommu *iommu_table, const struct iommu_domain_ser *ser)
+{
+	lu_unpreserve_tables(common_from_iommu(iommu_table), ser->nr_tables);
+}
+
+/* Restored tables are immutable. */
+static int NS(lu_map_range)(struct pt_iommu *iommu_table, dma_addr_t iova, phys_addr_t paddr,
+			    dma_addr_t len, unsigned int prot, gfp_t gfp, size_t *mapped)
+{
+	return -EPERM;
+}
+
+static size_t NS(lu_unmap_range)(struct pt_iommu *iommu_table, dma_addr_t iova, dma_addr_t len,
+				 struct iommu_iotlb_gather *iotlb_gather)
+{
+	return 0;
+}
+
+struct pt_lu_free {
+	struct iommu_pages_list list;
+	u64 left;
+};
+
+static int __lu_restore_tables(struct pt_range *range, void *arg, unsigned int level,
+			       struct pt_table_p *table)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	struct pt_lu_free *args = arg;
+	int ret;
+
+	if (!pt_can_have_table(&pts))
+		return 0;
+
+	for_each_pt_level_entry(&pts) {
+		void *virt;
+
+		if (pts.type != PT_ENTRY_TABLE)
+			continue;
+		if (!args->left)
+			return -E2BIG;
+		virt = iommu_restore_page(virt_to_phys(pts.table_lower));
+		if (!virt)
+			return -EINVAL;
+		iommu_pages_list_add(&args->list, virt);
+		args->left--;
+		cond_resched();
+		ret = pt_descend(&pts, arg, __lu_restore_tables);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/*
+ * Give the inherited tables back to the page allocator. Only here does the
+ * kernel walk them, so the cost is not part of the time without userspace.
+ * What does not look like an inherited table stays reserved.
+ */
+static void NS(lu_deinit)(struct pt_iommu *iommu_table)
+{
+	struct pt_common *common = common_from_iommu(iommu_table);
+	struct pt_range range = pt_all_range(common);
+	struct pt_lu_free args = {
+		.list = IOMMU_PAGES_LIST_INIT(args.list),
+		.left = iommu_table->domain.lu->ser.nr_tables - 1,
+	};
+	void *top = iommu_restore_page(virt_to_phys(range.top_table));
+	int ret;
+
+	if (!top) {
+		pr_err("iommu_lu: top table of a restored domain is not inherited memory, leaked\n");
+		return;
+	}
+	iommu_pages_list_add(&args.list, top);
+	ret = pt_walk_range(&range, __lu_restore_tables, &args);
+	if (ret || args.left)
+		pr_err("iommu_lu: restored page tables are damaged (%d), %llu tables leaked\n",
+		       ret, args.left);
+	iommu_put_pages_list(&args.list);
+}
+
+static const struct pt_iommu_ops NS(lu_restored_ops) = {
+	.map_range = NS(lu_map_range),
+	.unmap_range = NS(lu_unmap_range),
+	.get_info = NS(get_info),
+	.deinit = NS(lu_deinit),
+};
+
+static int NS(lu_adopt)(struct pt_iommu *iommu_table, const struct iommu_domain_ser *ser)
+{
+	struct pt_common *common = common_from_iommu(iommu_table);
+	struct pt_range range = pt_top_range(common);
+
+	/* A table that can grow needs the recorded level at allocation. */
+	if (pt_feature(common, PT_FEAT_DYNAMIC_TOP))
+		return -EOPNOTSUPP;
+	if (ser->format != PT_LU_FMT || ser->top_level != range.top_level ||
+	    ser->vasz_lg2 != common->max_vasz_lg2 || ser->oasz_lg2 != common->max_oasz_lg2 ||
+	    (ser->features & (IOMMU_DOMAIN_SER_INCOHERENT | IOMMU_DOMAIN_SER_SIGN_EXTEND)) !=
+		    lu_features(common))
+		return -EINVAL;
+
+	iommu_pages_free_incoherent(range.top_table, iommu_table->iommu_device);
+	pt_top_set(common, phys_to_virt(ser->top_pa), range.top_level);
+	iommu_table->domain.pgsize_bitmap = ser->pgsize_bitmap;
+	iommu_table->ops = &NS(lu_restored_ops);
+	return 0;
+}
+
+#define PT_IOMMU_LU_OPS					\
+	.lu_preserve = NS(lu_preserve),			\
+	.lu_unpreserve = NS(lu_unpreserve),		\
+	.lu_adopt = NS(lu_adopt),
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * IOMMU live update: what the rest of the kernel calls.
+ *
+ * Three groups of callers: the hooks in the iommu core, PCI, iommufd and VFIO;
+ * the IOMMU drivers that implement struct iommu_lu_ops; LUO. Everything is a
+ * no-op when CONFIG_IOMMU_LIVEUPDATE is off.
+ */
+#ifndef _LINUX_IOMMU_LIVEUPDATE_H
+#define _LINUX_IOMMU_LIVEUPDATE_H
+
+#include <linux/err.h>
+#include <linux/kho/abi/iommu-lu.h>
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct device;
+struct file;
+struct folio;
+struct iommu_device;
+struct iommu_domain;
+struct kimage;
+struct liveupdate_file_handler;
+struct liveupdate_session;
+struct pci_dev;
+
+/**
+ * struct iommu_lu_unit - a unit that is being preserved, or was inherited
+ * @list: on the list of units, in the order of their indices at freeze
+ * @iommu: the unit; NULL for an inherited unit that no driver has claimed
+ * @users: number of preserved devices behind it
+ * @index: position in the blob
+ * @failed: errno for an inherited unit that could not be taken over, else 0
+ * @first: first inherited device behind it, linked by ->next
+ * @priv: for the driver
+ * @ser: the record
+ */
+struct iommu_lu_unit {
+	struct list_head list;
+	struct iommu_device *iommu;
+	unsigned int users;
+	u32 index;
+	int failed;
+	struct iommu_lu_device *first;
+	void *priv;
+	struct iommu_hw_ser ser;
+};
+
+/**
+ * struct iommu_lu_domain - a domain that is being preserved, or was inherited
+ * @list: on the list of domains, in the order of their indices at freeze
+ * @next: next inherited domain of the same iommufd
+ * @domain: the domain; NULL for an inherited one that is not restored or freed
+ * @incoming: inherited from the previous kernel
+ * @devices: number of devices that are preserved with it, or still attached
+ * @index: position in the blob
+ * @failed: errno for an inherited domain that could not be restored, else 0
+ * @owner: who may claim the devices of an inherited domain
+ * @device_left: called under the group mutex when a device leaves an inherited
+ *               domain for another one
+ * @arg: argument for @device_left
+ * @ser: the record
+ */
+struct iommu_lu_domain {
+	struct list_head list;
+	struct iommu_lu_domain *next;
+	struct iommu_domain *domain;
+	bool incoming;
+	unsigned int devices;
+	u32 index;
+	int failed;
+	void *owner;
+	void (*device_left)(void *arg);
+	void *arg;
+	struct iommu_domain_ser ser;
+};
+
+/**
+ * struct iommu_lu_device - a device that is being preserved, or was inherited
+ * @list: on the list of devices, in the order of their indices at freeze
+ * @next: next inherited device behind the same unit
+ * @dev: the device; NULL for an inherited one that was not probed
+ * @unit: the unit that translates for it
+ * @domain: the domain it is attached to
+ * @incoming: inherited from the previous kernel
+ * @frozen: verified by a freeze; bus master stays on from here
+ * @stale: what was preserved is no longer true, the next freeze fails
+ * @failed: errno for an inherited device that could not be taken over, else 0
+ * @ser: the record
+ *
+ * dev->iommu->lu points here while the device is preserved, or while it is
+ * attached to an inherited domain. That pointer changes under the group mutex.
+ */
+struct iommu_lu_device {
+	struct list_head list;
+	struct iommu_lu_device *next;
+	struct device *dev;
+	struct iommu_lu_unit *unit;
+	struct iommu_lu_domain *domain;
+	bool incoming;
+	bool frozen;
+	bool stale;
+	int failed;
+	struct iommu_device_ser ser;
+};
+
+/**
+ * struct iommu_lu_ops - what an IOMMU driver implements to take part
+ * @preserve_unit: the first device behind @unit is about to be preserved. Fill
+ *	in @unit->ser and preserve what the unit itself needs. Must not touch
+ *	the tables that the hardware is using. May sleep.
+ * @unpreserve_unit: undo @preserve_unit. Cannot fail.
+ * @preserve_device: fill in the requester ids and the driver's part of
+ *	@ldev->ser, take references that keep the ids from being reused, add the
+ *	device to what is prepared for the switch. Group mutex held, may sleep.
+ * @unpreserve_device: undo @preserve_device. Group mutex held.
+ * @freeze_device: verify that the hardware state still is what was recorded.
+ *	Returns -EBUSY if not. Group mutex held.
+ * @preserve_domain: preserve the page tables of @domain and describe them in
+ *	@ser (@token and @iommufd_id are set). Nothing maps or unmaps meanwhile.
+ * @unpreserve_domain: undo @preserve_domain.
+ * @restore_domain: turn @domain, fresh and never attached, into the one that
+ *	@ser describes. O(1), no copy. On error @domain is as it was.
+ * @restore_device: @dev is about to be attached to the restored @domain:
+ *	install ids, check that the driver's part of @ldev->ser makes sense.
+ *	The attach_dev that follows must write nothing, and fail if what the
+ *	hardware uses is not exactly what it would have written.
+ * @quiesce_device: @dev could not be taken over and its bus master is off:
+ *	remove what the hardware still has for it.
+ *
+ * A driver that has none is refused with -EOPNOTSUPP. All ops are required.
+ */
+struct iommu_lu_ops {
+	int (*preserve_unit)(struct iommu_device *iommu, struct iommu_lu_unit *unit);
+	void (*unpreserve_unit)(struct iommu_device *iommu, struct iommu_lu_unit *unit);
+	int (*preserve_device)(struct device *dev, struct iommu_domain *domain,
+			       struct iommu_lu_device *ldev);
+	void (*unpreserve_device)(struct device *dev, struct iommu_domain *domain,
+				  struct iommu_lu_device *ldev);
+	int (*freeze_device)(struct device *dev, struct iommu_lu_device *ldev);
+	int (*preserve_domain)(struct iommu_domain *domain, struct iommu_domain_ser *ser);
+	void (*unpreserve_domain)(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
+	int (*restore_domain)(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
+	int (*restore_device)(struct device *dev, struct iommu_domain *domain,
+			      struct iommu_lu_device *ldev);
+	void (*quiesce_device)(struct device *dev);
+};
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+/* core.c: the store */
+bool iommu_lu_inherited(void);
+bool iommu_lu_sealed(void);
+struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token);
+struct iommu_lu_domain *iommu_lu_iommufd_domains(u64 iommufd_id);
+int iommu_lu_register_file_handler(struct liveupdate_file_handler *fh);
+void iommu_lu_unregister_file_handler(struct liveupdate_file_handler *fh);
+u64 iommu_lu_new_iommufd_id(void);
+int iommu_lu_file_preserve(void);
+void iommu_lu_file_unpreserve(void);
+int iommu_lu_file_freeze(void);
+void iommu_lu_file_unfreeze(void);
+
+/* device.c: domains and devices */
+int iommu_lu_preserve_domain(struct iommu_domain *domain, u64 iommufd_id, u64 token);
+void iommu_lu_unpreserve_domain(struct iommu_domain *domain);
+void iommu_lu_free_domain(struct iommu_lu_domain *ldom);
+int iommu_lu_preserve_device(struct device *dev, u64 iommufd_id);
+void iommu_lu_unpreserve_device(struct device *dev);
+int iommu_lu_freeze_device(struct device *dev);
+void iommu_lu_unfreeze_device(struct device *dev);
+
+/* device.c: called from the iommu core, group mutex held */
+struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton);
+int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain, bool must_succeed);
+void iommu_lu_attached(struct device *dev, struct iommu_domain *domain);
+bool iommu_lu_may_claim(struct device *dev, void *owner);
+
+/* in the iommu core */
+struct iommu_domain *iommu_lu_group_lock(struct device *dev, bool *singleton);
+void iommu_lu_group_unlock(struct device *dev);
+
+bool iommu_lu_held(struct device *dev);
+bool iommu_lu_is_restored(struct iommu_domain *domain);
+
+/* pages.c */
+int iommu_preserve_page(void *virt);
+void iommu_unpreserve_page(void *virt);
+void *iommu_restore_page(phys_addr_t phys);
+
+/* generic_pt.c */
+int iommu_lu_pt_preserve(struct iommu_domain *domain, struct iommu_domain_ser *ser);
+void iommu_lu_pt_unpreserve(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
+int iommu_lu_pt_adopt(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
+
+/* pci.c */
+bool iommu_lu_keep_master(struct pci_dev *pdev);
+void iommu_lu_quiesce_incoming(void);
+
+/* kexec.c */
+void iommu_lu_kexec_image(struct kimage *image);
+
+/* memfd.c */
+void iommu_lu_memfd_pin(struct folio *folio);
+void iommu_lu_memfd_hold(struct file *file);
+void iommu_lu_memfd_release(struct file *file);
+
+#else
+
+static inline bool iommu_lu_inherited(void) { return false; }
+static inline struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton)
+{
+	return NULL;
+}
+static inline int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain,
+				      bool must_succeed)
+{
+	return 0;
+}
+static inline void iommu_lu_attached(struct device *dev, struct iommu_domain *domain) { }
+static inline bool iommu_lu_may_claim(struct device *dev, void *owner) { return false; }
+static inline bool iommu_lu_held(struct device *dev) { return false; }
+static inline bool iommu_lu_is_restored(struct iommu_domain *domain) { return false; }
+static inline bool iommu_lu_keep_master(struct pci_dev *pdev) { return false; }
+static inline void iommu_lu_kexec_image(struct kimage *image) { }
+static inline void iommu_lu_memfd_pin(struct folio *folio) { }
+static inline void iommu_lu_memfd_hold(struct file *file) { }
+static inline void iommu_lu_memfd_release(struct file *file) { }
+
+#endif /* CONFIG_IOMMU_LIVEUPDATE */
+#endif /* _LINUX_IOMMU_LIVEUPDATE_H */

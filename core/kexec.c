@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Is the image that was loaded one that can take over?
+ *
+ * After the jump it is too late to find out: a kernel that does not know the
+ * state turns translation off, and the devices that are still running write
+ * I/O virtual addresses as physical ones. The kernel file is at hand only while
+ * it is being loaded, so it is looked at there.
+ */
+#define pr_fmt(fmt) "iommu_lu: " fmt
+
+#include <linux/kexec.h>
+
+#include "private.h"
+
+/* The image looked at last, and the verdict. Protected by kexec_trylock(). */
+static struct {
+	const struct kimage *image;
+	const char *why;
+	int err;
+} looked_at;
+
+/**
+ * iommu_lu_kexec_image - look at a kernel that is being loaded
+ * @image: its kernel_buf holds the whole file
+ *
+ * Context: kexec_file_load(), under kexec_trylock().
+ */
+void iommu_lu_kexec_image(struct kimage *image)
+{
+	if (image->type == KEXEC_TYPE_CRASH)
+		return;
+	looked_at.image = image;
+	looked_at.err = iommu_lu_check_image(image->kernel_buf, image->kernel_buf_len,
+					     &looked_at.why);
+}
+
+/**
+ * iommu_lu_kexec_check - may the live update go ahead with the loaded image?
+ *
+ * Context: kernel_kexec(), under kexec_trylock().
+ * Return: 0, -ENOEXEC or -EPROTO.
+ */
+int iommu_lu_kexec_check(void)
+{
+	const char *why = NULL;
+	int err = -ENOEXEC;
+
+	if (!kexec_image || !kexec_image->file_mode || !kexec_image->kho.fdt) {
+		why = "it was not loaded with kexec_file_load(), the memory would not be handed over";
+	} else if (looked_at.image != kexec_image) {
+		why = "it was not looked at when it was loaded";
+	} else {
+		err = looked_at.err;
+		why = looked_at.why;
+	}
+	if (err)
+		pr_err("the loaded kernel cannot take over: %s\n", why);
+	return err;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * IOMMU live update: the PCI side of a device.
+ *
+ * A preserved device is not stopped by us: its bus master bit, and that of each
+ * bridge above it, stay set through the kexec.
+ */
+#define pr_fmt(fmt) "iommu_lu: " fmt
+
+#include <linux/pci.h>
+#include <linux/xarray.h>
+
+#include "private.h"
+
+/*
+ * Devices and bridges that keep bus master, by segment << 16 | bdf. Filled when
+ * the blob is sealed, so that pci_device_shutdown() finds them in O(1).
+ */
+static DEFINE_XARRAY(keep_master);
+
+static unsigned long pci_key(struct pci_dev *pdev)
+{
+	return (unsigned long)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
+}
+
+/* What must hold at preserve, and still at freeze. */
+int iommu_lu_pci_check(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	if (pdev->current_state != PCI_D0) {
+		dev_err(dev, "iommu_lu: not in D0\n");
+		return -EINVAL;
+	}
+	if (pdev->msi_enabled || pdev->msix_enabled) {
+		dev_err(dev, "iommu_lu: MSI or MSI-X is enabled, interrupts are not carried\n");
+		return -EBUSY;
+	}
+	if (pdev->is_virtfn || pci_num_vf(pdev)) {
+		dev_err(dev, "iommu_lu: virtual functions are not carried\n");
+		return -EOPNOTSUPP;
+	}
+#ifdef CONFIG_PCI_ATS
+	if (pdev->ats_enabled) {
+		dev_err(dev, "iommu_lu: ATS is enabled, its state is not carried\n");
+		return -EOPNOTSUPP;
+	}
+#endif
+	return 0;
+}
+
+int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser)
+{
+	struct pci_dev *pdev;
+	int ret;
+
+	if (!dev_is_pci(dev)) {
+		dev_err(dev, "iommu_lu: only PCI devices are carried\n");
+		return -EOPNOTSUPP;
+	}
+	pdev = to_pci_dev(dev);
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL) {
+		dev_err(dev, "iommu_lu: bridges are not carried\n");
+		return -EOPNOTSUPP;
+	}
+	ret = iommu_lu_pci_check(dev);
+	if (ret)
+		return ret;
+
+	ser->segment = pci_domain_nr(pdev->bus);
+	ser->bdf = pci_dev_id(pdev);
+	ser->vendor = pdev->vendor;
+	ser->device = pdev->device;
+	ser->class = pdev->class;
+	return 0;
+}
+
+/* Is this the device that was recorded? */
+int iommu_lu_pci_match(struct device *dev, const struct iommu_device_ser *ser)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	if (pdev->vendor != ser->vendor || pdev->device != ser->device ||
+	    pdev->class != ser->class)
+		return -ENODEV;
+	return 0;
+}
+
+/*
+ * Stop the device. A read from the device pushes the writes that it sent
+ * before: completions do not pass posted requests (PCIe 6.0, 2.4.1).
+ */
+void iommu_lu_pci_quiesce(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	u16 command;
+
+	if (pci_is_bridge(pdev))
+		return;
+	pci_clear_master(pdev);
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+}
+
+int iommu_lu_pci_seal(void)
+{
+	struct iommu_lu_device *ldev;
+	struct pci_dev *pdev;
+	void *old;
+
+	list_for_each_entry(ldev, &iommu_lu_out.devices, list) {
+		for (pdev = to_pci_dev(ldev->dev); pdev; pdev = pci_upstream_bridge(pdev)) {
+			old = xa_store(&keep_master, pci_key(pdev), xa_mk_value(1), GFP_KERNEL);
+			if (xa_is_err(old)) {
+				iommu_lu_pci_unseal();
+				return xa_err(old);
+			}
+			/* the rest of the way up is there already */
+			if (old)
+				break;
+		}
+	}
+	return 0;
+}
+
+void iommu_lu_pci_unseal(void)
+{
+	xa_destroy(&keep_master);
+}
+
+/**
+ * iommu_lu_keep_master - does a live update need this device's bus master?
+ * @pdev: device or bridge that is being shut down
+ *
+ * Context: device_shutdown().
+ */
+bool iommu_lu_keep_master(struct pci_dev *pdev)
+{
+	return iommu_lu_sealed() && xa_load(&keep_master, pci_key(pdev));
+}
+
+static int quiesce_incoming(struct iommu_lu_device *ldev, void *arg)
+{
+	struct pci_dev *pdev = pci_get_domain_bus_and_slot(ldev->ser.segment,
+							   ldev->ser.bdf >> 8,
+							   ldev->ser.bdf & 0xff);
+
+	if (!pdev)
+		return 0;
+	iommu_lu_pci_quiesce(&pdev->dev);
+	ldev->failed = -EOPNOTSUPP;
+	pr_err("%s: not taken over: the IOMMU is off; bus master is off\n", pci_name(pdev));
+	pci_dev_put(pdev);
+	return 0;
+}
+
+/**
+ * iommu_lu_quiesce_incoming - stop all devices that were running
+ *
+ * For a kernel that will not use the IOMMU: it may turn translation off only
+ * after this. Bus numbers are as the previous kernel left them.
+ *
+ * Context: after PCI enumeration, before drivers probe.
+ */
+void iommu_lu_quiesce_incoming(void)
+{
+	struct pci_dev *pdev = NULL;
+
+	if (!iommu_lu_inherited())
+		return;
+	if (!iommu_lu_incoming_bad()) {
+		iommu_lu_for_each_incoming(quiesce_incoming, NULL);
+		return;
+	}
+	for_each_pci_dev(pdev)
+		iommu_lu_pci_quiesce(&pdev->dev);
+}

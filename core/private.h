@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef IOMMU_LU_PRIVATE_H
+#define IOMMU_LU_PRIVATE_H
+
+#include <linux/iommu-liveupdate.h>
+#include <linux/mutex.h>
+
+/**
+ * struct iommu_lu_state - everything that is preserved, or was inherited
+ * @lock: protects the lists, counts and indices. Taken inside the group mutex,
+ *	never held around a driver op.
+ * @units: struct iommu_lu_unit
+ * @domains: struct iommu_lu_domain
+ * @devices: struct iommu_lu_device
+ * @nr_units: length of @units
+ * @nr_domains: length of @domains
+ * @nr_devices: length of @devices
+ */
+struct iommu_lu_state {
+	struct mutex lock;
+	struct list_head units;
+	struct list_head domains;
+	struct list_head devices;
+	u32 nr_units;
+	u32 nr_domains;
+	u32 nr_devices;
+};
+
+extern struct iommu_lu_state iommu_lu_out;
+
+int iommu_lu_add_unit(struct iommu_lu_unit *unit);
+void iommu_lu_del_unit(struct iommu_lu_unit *unit);
+int iommu_lu_add_domain(struct iommu_lu_domain *ldom);
+void iommu_lu_del_domain(struct iommu_lu_domain *ldom);
+int iommu_lu_add_device(struct iommu_lu_device *ldev);
+void iommu_lu_del_device(struct iommu_lu_device *ldev);
+
+struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf);
+bool iommu_lu_incoming_bad(void);
+int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg), void *arg);
+
+int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser);
+int iommu_lu_pci_check(struct device *dev);
+int iommu_lu_pci_match(struct device *dev, const struct iommu_device_ser *ser);
+void iommu_lu_pci_quiesce(struct device *dev);
+int iommu_lu_pci_seal(void);
+void iommu_lu_pci_unseal(void);
+
+int iommu_lu_kexec_check(void);
+
+#endif
