@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Live update of an iommufd. Built into the iommufd module.
+ *
+ * What is preserved: the domains of the HWPTs that were marked, under their
+ * tokens, with their page tables.
+ *
+ * What is not: object ids, IOASes and their maps, HWPTs that were not marked,
+ * fault queues, vIOMMUs, options. The next kernel's userspace builds a new IOAS
+ * over the same memfds, a new HWPT from it, and replaces the restored one.
+ *
+ * From PRESERVE to UNPRESERVE the marked HWPTs and their IOASes cannot change.
+ */
+#define pr_fmt(fmt) "iommufd: liveupdate: " fmt
+
+#include <linux/file.h>
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/iommufd.h>
+#include <linux/liveupdate.h>
+#include <uapi/linux/iommufd-liveupdate.h>
+
+#include "../../iommufd/io_pagetable.h"
+#include "../../iommufd/iommufd_private.h"
+
+/**
+ * struct iommufd_lu - live update state of an iommufd
+ * @lock: protects the rest. Taken outside the locks of an IOAS.
+ * @marks: struct lu_mark
+ * @restored: struct iommufd_hwpt_restored, in a retrieved iommufd
+ * @id: number under which it is preserved, or was
+ * @session: the session it is preserved in, or NULL
+ * @incoming: it was retrieved
+ */
+struct iommufd_lu {
+	struct mutex lock;
+	struct list_head marks;
+	struct list_head restored;
+	u64 id;
+	struct liveupdate_session *session;
+	bool incoming;
+};
+
+/* A marked HWPT. Holds one of its users. */
+struct lu_mark {
+	struct list_head list;
+	struct iommufd_hwpt_paging *hwpt;
+	u64 token;
+};
+
+/* A restored HWPT: a domain without an IOAS. */
+struct iommufd_hwpt_restored {
+	struct iommufd_hw_pagetable common;
+	struct list_head list;
+	struct iommufd_lu *lu;
+	struct iommu_lu_domain *ldom;
+};
+
+static struct iommufd_lu *iommufd_lu_get(struct iommufd_ctx *ictx)
+{
+	struct iommufd_lu *lu = READ_ONCE(ictx->lu), *new;
+
+	if (lu)
+		return lu;
+	new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return NULL;
+	mutex_init(&new->lock);
+	INIT_LIST_HEAD(&new->marks);
+	INIT_LIST_HEAD(&new->restored);
+	lu = cmpxchg(&ictx->lu, NULL, new);
+	if (!lu)
+		return new;
+	kfree(new);
+	return lu;
+}
+
+/**
+ * iommufd_lu_ctx_release - an iommufd is being closed
+ * @ictx: may be NULL if it was never opened
+ *
+ * Return: true if there is nothing to close.
+ */
+bool iommufd_lu_ctx_release(struct iommufd_ctx *ictx)
+{
+	struct lu_mark *mark, *tmp;
+
+	if (!ictx)
+		return true;
+	if (!ictx->lu)
+		return false;
+	list_for_each_entry_safe(mark, tmp, &ictx->lu->marks, list) {
+		refcount_dec(&mark->hwpt->common.obj.users);
+		kfree(mark);
+	}
+	INIT_LIST_HEAD(&ictx->lu->marks);
+	return false;
+}
+
+/** iommufd_lu_ctx_free - the objects of an iommufd are gone */
+void iommufd_lu_ctx_free(struct iommufd_ctx *ictx)
+{
+	kfree(ictx->lu);
+}
+
+/* --- ioctls --------------------------------------------------------------- */
+
+static int mark_hwpt(struct iommufd_lu *lu, struct iommufd_hwpt_paging *hwpt, u64 token)
+{
+	struct lu_mark *mark;
+
+	if (hwpt->auto_domain || hwpt->nest_parent || hwpt->common.fault ||
+	    hwpt->common.pasid_compat || hwpt->common.domain->dirty_ops ||
+	    !hwpt->common.domain->owner->lu_ops)
+		return -EOPNOTSUPP;
+
+	list_for_each_entry(mark, &lu->marks, list) {
+		if (mark->hwpt == hwpt)
+			return -EALREADY;
+		if (mark->token == token)
+			return -EEXIST;
+	}
+	mark = kzalloc_obj(*mark, GFP_KERNEL_ACCOUNT);
+	if (!mark)
+		return -ENOMEM;
+	refcount_inc(&hwpt->common.obj.users);
+	mark->hwpt = hwpt;
+	mark->token = token;
+	list_add_tail(&mark->list, &lu->marks);
+	return 0;
+}
+
+static int unmark_hwpt(struct iommufd_lu *lu, struct iommufd_hwpt_paging *hwpt)
+{
+	struct lu_mark *mark;
+
+	list_for_each_entry(mark, &lu->marks, list) {
+		if (mark->hwpt != hwpt)
+			continue;
+		refcount_dec(&hwpt->common.obj.users);
+		list_del(&mark->list);
+		kfree(mark);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int iommufd_hwpt_lu_mark(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_hwpt_lu_mark *cmd = ucmd->cmd;
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommufd_lu *lu;
+	int rc;
+
+	if (cmd->flags & ~IOMMU_HWPT_LU_MARK_CLEAR || cmd->__reserved)
+		return -EINVAL;
+	if (!liveupdate_enabled())
+		return -EOPNOTSUPP;
+
+	hwpt = iommufd_get_hwpt_paging(ucmd, cmd->hwpt_id);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	lu = iommufd_lu_get(ucmd->ictx);
+	if (!lu) {
+		rc = -ENOMEM;
+		goto out_put;
+	}
+
+	scoped_guard(mutex, &lu->lock) {
+		if (lu->session)
+			rc = -EBUSY;
+		else if (cmd->flags & IOMMU_HWPT_LU_MARK_CLEAR)
+			rc = unmark_hwpt(lu, hwpt);
+		else
+			rc = mark_hwpt(lu, hwpt, cmd->token);
+	}
+out_put:
+	iommufd_put_object(ucmd->ictx, &hwpt->common.obj);
+	return rc;
+}
+
+int iommufd_hwpt_lu_get(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_hwpt_lu_get *cmd = ucmd->cmd;
+	struct iommufd_lu *lu = READ_ONCE(ucmd->ictx->lu);
+	struct iommufd_hwpt_restored *restored;
+	struct iommu_lu_domain *ldom;
+
+	if (cmd->flags || cmd->__reserved || !lu || !lu->incoming)
+		return -EINVAL;
+
+	guard(mutex)(&lu->lock);
+	list_for_each_entry(restored, &lu->restored, list) {
+		if (restored->ldom->ser.token != cmd->token)
+			continue;
+		cmd->out_hwpt_id = restored->common.obj.id;
+		return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	}
+	for (ldom = iommu_lu_iommufd_domains(lu->id); ldom; ldom = ldom->next)
+		if (ldom->ser.token == cmd->token && ldom->failed)
+			return -EIO;
+	return -ENOENT;
+}
+
+/* --- restored HWPTs --------------------------------------------------------- */
+
+void iommufd_hwpt_restored_destroy(struct iommufd_object *obj)
+{
+	struct iommufd_hwpt_restored *restored =
+		container_of(obj, struct iommufd_hwpt_restored, common.obj);
+
+	scoped_guard(mutex, &restored->lu->lock)
+		list_del(&restored->list);
+	iommu_lu_free_domain(restored->ldom);
+}
+
+/* Each device that is still on the domain is one of the object's users. */
+static void restored_device_left(void *arg)
+{
+	struct iommufd_hwpt_restored *restored = arg;
+
+	refcount_dec(&restored->common.obj.users);
+}
+
+static int restore_hwpt(struct iommufd_ctx *ictx, struct iommu_lu_domain *ldom)
+{
+	struct iommufd_hwpt_restored *restored;
+
+	restored = __iommufd_object_alloc(ictx, restored, IOMMUFD_OBJ_HWPT_RESTORED, common.obj);
+	if (IS_ERR(restored))
+		return PTR_ERR(restored);
+
+	restored->lu = ictx->lu;
+	restored->ldom = ldom;
+	restored->common.domain = ldom->domain;
+	ldom->domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
+	ldom->domain->iommufd_hwpt = &restored->common;
+	refcount_add(ldom->devices, &restored->common.obj.users);
+	ldom->arg = restored;
+	ldom->device_left = restored_device_left;
+	list_add_tail(&restored->list, &ictx->lu->restored);
+	iommufd_object_finalize(ictx, &restored->common.obj);
+
+	/* Last: from here on the devices can be claimed, and leave. */
+	ldom->owner = ictx;
+	return 0;
+}
+
+/* --- preserve ---------------------------------------------------------------- */
+
+static void thaw_ioas(struct iommufd_ioas *ioas)
+{
+	down_write(&ioas->iopt.domains_rwsem);
+	down_write(&ioas->iopt.iova_rwsem);
+	ioas->iopt.lu_frozen--;
+	up_write(&ioas->iopt.iova_rwsem);
+	up_write(&ioas->iopt.domains_rwsem);
+}
+
+/* Every mapping must be of a memfd that is preserved in the same session. */
+static int check_areas(struct io_pagetable *iopt, struct liveupdate_session *session)
+{
+	struct iopt_area *area;
+	struct file *last = NULL;
+
+	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		/* being mapped or unmapped */
+		if (!area->pages)
+			return -EBUSY;
+		if (area->pages->type != IOPT_ADDRESS_FILE) {
+			pr_err("mapping at %#lx is not of a file\n", iopt_area_iova(area));
+			return -EOPNOTSUPP;
+		}
+		if (area->pages->file == last)
+			continue;
+		last = area->pages->file;
+		if (!liveupdate_session_has_file(session, last)) {
+			pr_err("memfd mapped at %#lx is not in the session, preserve it first\n",
+			       iopt_area_iova(area));
+			return -ENOENT;
+		}
+	}
+	return 0;
+}
+
+static int freeze_ioas(struct iommufd_ioas *ioas, struct liveupdate_session *session)
+{
+	int rc;
+
+	down_write(&ioas->iopt.domains_rwsem);
+	down_write(&ioas->iopt.iova_rwsem);
+	rc = check_areas(&ioas->iopt, session);
+	if (!rc)
+		ioas->iopt.lu_frozen++;
+	up_write(&ioas->iopt.iova_rwsem);
+	up_write(&ioas->iopt.domains_rwsem);
+	return rc;
+}
+
+static void unpreserve_marks(struct iommufd_lu *lu, struct lu_mark *mark)
+{
+	list_for_each_entry_from_reverse(mark, &lu->marks, list) {
+		iommu_lu_unpreserve_domain(mark->hwpt->common.domain);
+		thaw_ioas(mark->hwpt->ioas);
+	}
+}
+
+static int preserve_marks(struct iommufd_lu *lu, struct liveupdate_session *session)
+{
+	struct lu_mark *mark;
+	int rc;
+
+	list_for_each_entry(mark, &lu->marks, list) {
+		rc = freeze_ioas(mark->hwpt->ioas, session);
+		if (rc)
+			goto err_undo;
+		rc = iommu_lu_preserve_domain(mark->hwpt->common.domain, lu->id, mark->token);
+		if (rc) {
+			thaw_ioas(mark->hwpt->ioas);
+			pr_err("HWPT with token %#llx cannot be preserved: %pe\n", mark->token,
+			       ERR_PTR(rc));
+			goto err_undo;
+		}
+	}
+	return 0;
+
+err_undo:
+	unpreserve_marks(lu, list_prev_entry(mark, list));
+	return rc;
+}
+
+static bool iommufd_lu_can_preserve(struct liveupdate_file_handler *handler, struct file *file)
+{
+	struct iommufd_ctx *ictx = iommufd_ctx_from_file(file);
+
+	if (IS_ERR(ictx))
+		return false;
+	iommufd_ctx_put(ictx);
+	return true;
+}
+
+static int iommufd_lu_preserve(struct liveupdate_file_op_args *args)
+{
+	struct iommufd_ctx *ictx = args->file->private_data;
+	struct iommufd_lu *lu = iommufd_lu_get(ictx);
+	int rc;
+
+	if (!lu)
+		return -ENOMEM;
+
+	guard(mutex)(&lu->lock);
+	if (list_empty(&lu->marks)) {
+		pr_err("no HWPT is marked, there is nothing to preserve\n");
+		return -ENODATA;
+	}
+	if (lu->incoming && !list_empty(&lu->restored)) {
+		pr_err("restored HWPTs must be replaced first\n");
+		return -EBUSY;
+	}
+
+	lu->id = iommu_lu_new_iommufd_id();
+	rc = preserve_marks(lu, args->session);
+	if (rc)
+		return rc;
+	rc = iommu_lu_file_preserve();
+	if (rc) {
+		unpreserve_marks(lu, list_last_entry(&lu->marks, struct lu_mark, list));
+		return rc;
+	}
+	lu->session = args->session;
+	args->serialized_data = lu->id;
+	return 0;
+}
+
+static void iommufd_lu_unpreserve(struct liveupdate_file_op_args *args)
+{
+	struct iommufd_ctx *ictx = args->file->private_data;
+	struct iommufd_lu *lu = ictx->lu;
+
+	guard(mutex)(&lu->lock);
+	lu->session = NULL;
+	iommu_lu_file_unpreserve();
+	unpreserve_marks(lu, list_last_entry(&lu->marks, struct lu_mark, list));
+}
+
+static int iommufd_lu_freeze(struct liveupdate_file_op_args *args)
+{
+	return iommu_lu_file_freeze();
+}
+
+static void iommufd_lu_unfreeze(struct liveupdate_file_op_args *args)
+{
+	iommu_lu_file_unfreeze();
+}
+
+/**
+ * iommufd_lu_preserved_id - under which number is an iommufd preserved?
+ * @ictx: iommufd
+ * @session: it must be preserved in this session
+ *
+ * Return: the number, or 0.
+ */
+u64 iommufd_lu_preserved_id(struct iommufd_ctx *ictx, struct liveupdate_session *session)
+{
+	struct iommufd_lu *lu = READ_ONCE(ictx->lu);
+
+	if (!lu)
+		return 0;
+	guard(mutex)(&lu->lock);
+	return lu->session && lu->session == session ? lu->id : 0;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_lu_preserved_id, "IOMMUFD");
+
+/* --- retrieve ---------------------------------------------------------------- */
+
+static int iommufd_lu_retrieve(struct liveupdate_file_op_args *args)
+{
+	struct iommu_lu_domain *ldom;
+	struct iommufd_ctx *ictx;
+	struct file *file;
+	int rc;
+
+	file = iommufd_lu_open();
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	ictx = file->private_data;
+	if (!iommufd_lu_get(ictx)) {
+		fput(file);
+		return -ENOMEM;
+	}
+	ictx->lu->id = args->serialized_data;
+	ictx->lu->incoming = true;
+
+	for (ldom = iommu_lu_iommufd_domains(ictx->lu->id); ldom; ldom = ldom->next) {
+		/* not restored, or its device is gone: -EIO or -ENOENT for its token */
+		if (!ldom->domain)
+			continue;
+		rc = restore_hwpt(ictx, ldom);
+		if (rc) {
+			/*
+			 * LUO does not retry. The devices stay held and go on
+			 * as they are until the next live update.
+			 */
+			ldom->failed = rc;
+			pr_err("domain %#llx cannot be handed out: %pe\n", ldom->ser.token,
+			       ERR_PTR(rc));
+		}
+	}
+	args->file = file;
+	return 0;
+}
+
+static bool iommufd_lu_can_finish(struct liveupdate_file_op_args *args)
+{
+	struct iommu_lu_domain *ldom;
+
+	for (ldom = iommu_lu_iommufd_domains(args->serialized_data); ldom; ldom = ldom->next)
+		if (READ_ONCE(ldom->domain))
+			return false;
+	return true;
+}
+
+static void iommufd_lu_finish(struct liveupdate_file_op_args *args)
+{
+}
+
+static const struct liveupdate_file_ops iommufd_lu_file_ops = {
+	.can_preserve = iommufd_lu_can_preserve,
+	.preserve = iommufd_lu_preserve,
+	.unpreserve = iommufd_lu_unpreserve,
+	.freeze = iommufd_lu_freeze,
+	.unfreeze = iommufd_lu_unfreeze,
+	.retrieve = iommufd_lu_retrieve,
+	.can_finish = iommufd_lu_can_finish,
+	.finish = iommufd_lu_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_file_handler iommufd_lu_handler = {
+	.ops = &iommufd_lu_file_ops,
+	.compatible = IOMMU_LU_IOMMUFD_COMPATIBLE,
+};
+
+int __init iommufd_lu_init(void)
+{
+	return iommu_lu_register_file_handler(&iommufd_lu_handler);
+}
+
+void iommufd_lu_exit(void)
+{
+	iommu_lu_unregister_file_handler(&iommufd_lu_handler);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the hooks in drivers/iommu/iommufd and drivers/vfio call.
+ */
+#ifndef IOMMU_LU_IOMMUFD_H
+#define IOMMU_LU_IOMMUFD_H
+
+#include <linux/types.h>
+#include <uapi/linux/iommufd-liveupdate.h>
+
+struct file;
+struct iommufd_ctx;
+struct iommufd_object;
+struct iommufd_ucmd;
+struct liveupdate_session;
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+bool iommufd_lu_ctx_release(struct iommufd_ctx *ictx);
+void iommufd_lu_ctx_free(struct iommufd_ctx *ictx);
+int iommufd_hwpt_lu_mark(struct iommufd_ucmd *ucmd);
+int iommufd_hwpt_lu_get(struct iommufd_ucmd *ucmd);
+void iommufd_hwpt_restored_destroy(struct iommufd_object *obj);
+u64 iommufd_lu_preserved_id(struct iommufd_ctx *ictx, struct liveupdate_session *session);
+int iommufd_lu_init(void);
+void iommufd_lu_exit(void);
+
+/* in iommufd/main.c */
+struct file *iommufd_lu_open(void);
+
+#else
+
+static inline bool iommufd_lu_ctx_release(struct iommufd_ctx *ictx) { return false; }
+static inline void iommufd_lu_ctx_free(struct iommufd_ctx *ictx) { }
+static inline int iommufd_lu_init(void) { return 0; }
+static inline void iommufd_lu_exit(void) { }
+
+#endif
+#endif

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Live update of a VFIO device file. Built into the vfio module.
+ *
+ * Handled are files of /dev/vfio/devices that are bound to an iommufd, of
+ * devices driven by vfio-pci.
+ *
+ * What is preserved: that the device goes on doing DMA through the domain it is
+ * attached to. It is not reset, not stopped and not put to sleep, neither by
+ * this kernel nor by the next.
+ *
+ * What is not: interrupts, and whatever else vfio-pci keeps for a device. The
+ * next kernel hands out a file that is open but not bound. Binding it to the
+ * retrieved iommufd leaves the device as it is.
+ */
+#define pr_fmt(fmt) "vfio: liveupdate: " fmt
+
+#include <linux/anon_inodes.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/iommufd.h>
+#include <linux/liveupdate.h>
+#include <linux/pci.h>
+#include <linux/vfio_pci_core.h>
+
+#include "../../../vfio/vfio.h"
+#include "iommufd.h"
+#include "vfio.h"
+
+MODULE_IMPORT_NS("IOMMUFD");
+
+static bool vfio_lu_can_preserve(struct liveupdate_file_handler *handler, struct file *file)
+{
+	struct vfio_device_file *df;
+
+	if (file->f_op != &vfio_device_fops)
+		return false;
+	df = file->private_data;
+	return !df->group && dev_is_pci(df->device->dev) &&
+	       !strcmp(df->device->ops->name, "vfio-pci");
+}
+
+static int vfio_lu_preserve(struct liveupdate_file_op_args *args)
+{
+	struct vfio_device_file *df = args->file->private_data;
+	struct vfio_device *device = df->device;
+	struct device *dev = device->dev;
+	u64 iommufd_id;
+	int ret;
+
+	guard(mutex)(&device->dev_set->lock);
+	if (!df->access_granted || !df->iommufd) {
+		dev_err(dev, "iommu_lu: its file is not bound to an iommufd\n");
+		return -EINVAL;
+	}
+	if (!list_is_singular(&device->dev_set->device_list)) {
+		dev_err(dev, "iommu_lu: a reset of its slot or bus would hit other devices too\n");
+		return -EOPNOTSUPP;
+	}
+	iommufd_id = iommufd_lu_preserved_id(df->iommufd, args->session);
+	if (!iommufd_id) {
+		dev_err(dev, "iommu_lu: its iommufd is not in the session, preserve it first\n");
+		return -ENOENT;
+	}
+
+	ret = iommu_lu_preserve_device(dev, iommufd_id);
+	if (ret)
+		return ret;
+	ret = iommu_lu_file_preserve();
+	if (ret) {
+		iommu_lu_unpreserve_device(dev);
+		return ret;
+	}
+	args->serialized_data = (u64)pci_domain_nr(to_pci_dev(dev)->bus) << 16 |
+				pci_dev_id(to_pci_dev(dev));
+	return 0;
+}
+
+static void vfio_lu_unpreserve(struct liveupdate_file_op_args *args)
+{
+	struct vfio_device_file *df = args->file->private_data;
+
+	iommu_lu_file_unpreserve();
+	iommu_lu_unpreserve_device(df->device->dev);
+}
+
+static int vfio_lu_freeze(struct liveupdate_file_op_args *args)
+{
+	struct vfio_device_file *df = args->file->private_data;
+	int ret;
+
+	ret = iommu_lu_freeze_device(df->device->dev);
+	if (ret)
+		return ret;
+	ret = iommu_lu_file_freeze();
+	if (ret)
+		iommu_lu_unfreeze_device(df->device->dev);
+	return ret;
+}
+
+static void vfio_lu_unfreeze(struct liveupdate_file_op_args *args)
+{
+	struct vfio_device_file *df = args->file->private_data;
+
+	iommu_lu_file_unfreeze();
+	iommu_lu_unfreeze_device(df->device->dev);
+}
+
+static struct file *vfio_lu_open(struct vfio_device *device)
+{
+	struct vfio_device_file *df;
+	struct file *file;
+
+	if (!vfio_device_try_get_registration(device))
+		return ERR_PTR(-ENODEV);
+	df = vfio_allocate_device_file(device);
+	if (IS_ERR(df)) {
+		vfio_device_put_registration(device);
+		return ERR_CAST(df);
+	}
+	file = anon_inode_getfile("[vfio-device]", &vfio_device_fops, df, O_RDWR);
+	if (IS_ERR(file)) {
+		vfio_device_put_registration(device);
+		kfree(df);
+		return file;
+	}
+	file->f_mapping = device->inode->i_mapping;
+	return file;
+}
+
+static int vfio_lu_retrieve(struct liveupdate_file_op_args *args)
+{
+	struct vfio_pci_core_device *vdev;
+	struct pci_dev *pdev;
+	int ret = 0;
+
+	pdev = pci_get_domain_bus_and_slot(args->serialized_data >> 16,
+					   PCI_BUS_NUM(args->serialized_data),
+					   args->serialized_data & 0xff);
+	if (!pdev)
+		return -ENODEV;
+
+	scoped_guard(device, &pdev->dev) {
+		if (!iommu_lu_held(&pdev->dev)) {
+			pci_err(pdev, "iommu_lu: it was not taken over\n");
+			ret = -EIO;
+		} else if (!pdev->driver || strcmp(pdev->driver->name, "vfio-pci")) {
+			pci_err(pdev, "iommu_lu: bind it to vfio-pci before it is retrieved\n");
+			ret = -ENODEV;
+		} else {
+			vdev = dev_get_drvdata(&pdev->dev);
+			args->file = vfio_lu_open(&vdev->vdev);
+			ret = PTR_ERR_OR_ZERO(args->file);
+		}
+	}
+	pci_dev_put(pdev);
+	return ret;
+}
+
+static void vfio_lu_finish(struct liveupdate_file_op_args *args)
+{
+}
+
+static const struct liveupdate_file_ops vfio_lu_file_ops = {
+	.can_preserve = vfio_lu_can_preserve,
+	.preserve = vfio_lu_preserve,
+	.unpreserve = vfio_lu_unpreserve,
+	.freeze = vfio_lu_freeze,
+	.unfreeze = vfio_lu_unfreeze,
+	.retrieve = vfio_lu_retrieve,
+	.finish = vfio_lu_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_file_handler vfio_lu_handler = {
+	.ops = &vfio_lu_file_ops,
+	.compatible = IOMMU_LU_VFIO_PCI_COMPATIBLE,
+};
+
+int __init vfio_lu_init(void)
+{
+	return iommu_lu_register_file_handler(&vfio_lu_handler);
+}
+
+void vfio_lu_exit(void)
+{
+	iommu_lu_unregister_file_handler(&vfio_lu_handler);
+}
