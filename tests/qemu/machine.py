@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A QEMU machine with a vIOMMU, network cards and a disk for the next kernel."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+from traffic import Traffic
+
+PAGE = 4096
+
+# Enough to judge an update, little enough not to slow it down.
+EVENTS = """
+pci_cfg_write
+pci_pm_transition
+pci_pm_bad_transition
+vtd_reg_dmar_root
+vtd_reg_ir_root
+vtd_reg_write_gcmd
+vtd_dmar_enable
+vtd_ir_enable
+vtd_dmar_fault
+vtd_fault_disabled
+vtd_inv_qi_enable
+vtd_inv_qi_setup
+e1000e_core_ctrl_sw_reset
+e1000e_cb_qdev_reset_hold
+e1000e_rx_null_descriptor
+resettable_phase_hold_exec
+"""
+
+
+class MachineError(Exception):
+    """The machine did not do what was waited for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Nic:
+    model: str = "e1000e"
+    port: bool = False          # behind a PCI Express root port
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What a machine looks like; one row of the table in test_liveupdate.py."""
+
+    nics: tuple = (Nic(),)
+    iommu: str = "intel-iommu,intremap=on"
+    memory: int = 2 << 30
+    rate: int = 300
+
+    def bdfs(self):
+        """Address of each card as Linux will name it, and of its root port."""
+        out, bus = [], 1
+        for i, nic in enumerate(self.nics):
+            slot = 3 + i
+            if nic.port:
+                out.append(("0000:%02x:00.0" % bus, "0000:00:%02x.0" % slot))
+                bus += 1
+            else:
+                out.append(("0000:00:%02x.0" % slot, None))
+        return out
+
+
+class Machine:
+    """Started on entry, gone on exit. All waiting has a timeout."""
+
+    def __init__(self, config, kernel, next_kernel, initrd, outdir, append=(),
+                 on_line=None, qtest=False):
+        self.config, self.kernel, self.next_kernel = config, kernel, next_kernel
+        self.initrd, self.append, self.on_line = initrd, list(append), on_line
+        self.qtest_wanted = qtest
+        self.outdir = pathlib.Path(outdir)
+        self.lines = []         # (time, text) of the console
+        self.events = []        # (time, text) of QEMU's trace
+        self._cond = threading.Condition()
+        self._rings = {}
+        self._dead = False
+        self.results = None
+
+    # ---- start and stop ----
+
+    def __enter__(self):
+        shutil.rmtree(self.outdir, ignore_errors=True)
+        self.outdir.mkdir(parents=True)
+        self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="lu-"))
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _payload(self):
+        kernel = pathlib.Path(self.next_kernel).read_bytes()
+        initrd = pathlib.Path(self.initrd).read_bytes()
+
+        def pad(data):
+            return data + bytes(-len(data) % PAGE)
+
+        head = struct.pack("<8sQQ", b"LUPAYLD1", len(kernel), len(initrd))
+        path = self.tmp / "payload"
+        path.write_bytes(pad(head) + pad(kernel) + pad(initrd))
+        return path
+
+    def cmdline(self):
+        words = ["console=ttyS0", "earlycon=uart8250,io,0x3f8", "printk.devkmsg=on",
+                 "loglevel=7", "kho=on", "liveupdate=on", "intel_iommu=on", "panic=-1"]
+        for i, (bdf, _) in enumerate(self.config.bdfs()):
+            words.append("lu.nic%s=%s" % ("" if i == 0 else i + 1, bdf))
+        return " ".join(words + self.append)
+
+    def _start(self):
+        cfg = self.config
+        ram = self.tmp / "ram"
+        with open(ram, "wb") as f:
+            f.truncate(cfg.memory)
+        self.ram = ram
+        events = self.tmp / "events"
+        events.write_text(EVENTS.strip() + "\n")
+        self.trace_path = self.outdir / "trace.log"
+        self.trace_path.touch()
+
+        argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
+                "-machine", "q35,memory-backend=ram", "-accel", os.environ.get("ACCEL", "tcg"),
+                "-cpu", "max", "-smp", "2", "-m", str(cfg.memory >> 20),
+                "-object", "memory-backend-file,id=ram,size=%d,mem-path=%s,share=on"
+                % (cfg.memory, ram),
+                "-no-reboot", "-serial", "stdio", "-monitor", "none",
+                "-device", cfg.iommu,
+                "-drive", "if=none,id=disk,format=raw,readonly=on,file=%s" % self._payload(),
+                "-device", "virtio-blk-pci,drive=disk,addr=0x2,disable-legacy=on,"
+                           "iommu_platform=on",
+                "-trace", "events=%s" % events, "-D", str(self.trace_path),
+                "-msg", "timestamp=on",
+                "-kernel", str(self.kernel), "-initrd", str(self.initrd),
+                "-append", self.cmdline()]
+        paths = []
+        for i, nic in enumerate(cfg.nics):
+            gen, card = str(self.tmp / ("gen%d" % i)), str(self.tmp / ("nic%d" % i))
+            paths.append((gen, card))
+            bus, slot = "pcie.0", 3 + i
+            if nic.port:
+                argv += ["-device", "pcie-root-port,id=port%d,bus=pcie.0,addr=%#x,chassis=%d"
+                         % (i, slot, i + 1)]
+                bus, slot = "port%d" % i, 0
+            argv += ["-netdev", "dgram,id=net%d,local.type=unix,local.path=%s,"
+                     "remote.type=unix,remote.path=%s" % (i, card, gen),
+                     "-device", "%s,netdev=net%d,bus=%s,addr=%#x,romfile="
+                     % (nic.model, i, bus, slot)]
+        if self.qtest_wanted:
+            argv += ["-qtest", "unix:%s,server=on,wait=off" % (self.tmp / "qtest"),
+                     "-qtest-log", "none"]
+        (self.outdir / "command").write_text(" ".join(argv) + "\n")
+
+        self.traffic = Traffic(str(ram), paths, cfg.rate)
+        # trace time stamps are wall clock
+        self._epoch = time.time() - time.monotonic()
+        with open(self.outdir / "qemu.stderr", "wb") as err:
+            self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
+                                         stdout=subprocess.PIPE, stderr=err)
+        self._threads = [threading.Thread(target=self._read_console, daemon=True),
+                         threading.Thread(target=self._read_trace, daemon=True)]
+        for t in self._threads:
+            t.start()
+
+    def __exit__(self, *exc):
+        if hasattr(self, "proc"):
+            self.proc.terminate()
+            try:
+                self.proc.wait(5)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+            for t in self._threads:
+                t.join(5)
+        if hasattr(self, "traffic"):
+            self.traffic.close()
+        if hasattr(self, "_qtest"):
+            self._qtest.close()
+        shutil.rmtree(self.tmp, ignore_errors=True)
+
+    # ---- console ----
+
+    def _read_console(self):
+        with open(self.outdir / "console.log", "w", encoding="utf-8") as log:
+            for raw in self.proc.stdout:
+                now = time.monotonic()
+                text = raw.decode("utf-8", "replace").rstrip("\r\n")
+                log.write("%.6f %s\n" % (now, text))
+                log.flush()
+                bare = re.sub(r"^\[\s*\d+\.\d+\]( \[[^\]]*\])? ?", "", text)
+                m = re.match(r"@ring index=(\d+) bdf=(\S+) nic=(\S+) state_pa=(\S+)", bare)
+                if m:
+                    self.traffic.start(int(m[1]), m[3], int(m[4], 0))
+                with self._cond:
+                    self.lines.append((now, bare))
+                    self._cond.notify_all()
+                if self.on_line:
+                    self.on_line(now, bare)
+        with self._cond:
+            self._dead = True
+            self._cond.notify_all()
+
+    def _wait(self, items, pattern, timeout, start, what):
+        rx, end = re.compile(pattern), time.monotonic() + timeout
+        with self._cond:
+            at = start
+            while True:
+                while at < len(items):
+                    m = rx.search(items[at][1])
+                    at += 1
+                    if m:
+                        return at, items[at - 1][0], m
+                left = end - time.monotonic()
+                if self._dead or left <= 0:
+                    raise MachineError(
+                        "%s: no %s within %.0f s%s; last line: %s"
+                        % (self.outdir.name, what, timeout,
+                           " (QEMU has ended)" if self._dead else "",
+                           self.lines[-1][1] if self.lines else "none"))
+                self._cond.wait(left)
+
+    def wait_line(self, pattern, timeout, start=0):
+        """Wait for a console line; returns (index behind it, time, match)."""
+        return self._wait(self.lines, pattern, timeout, start, "line /%s/" % pattern)
+
+    def wait_event(self, pattern, timeout, start=0):
+        """The same for QEMU's trace."""
+        return self._wait(self.events, pattern, timeout, start, "event /%s/" % pattern)
+
+    # ---- trace ----
+
+    STAMP = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+)Z?(?:[+-]\d\d:?\d\d)? (.*)$")
+
+    def _read_trace(self):
+        tail = ""
+        with open(self.trace_path, encoding="utf-8", errors="replace") as f:
+            while True:
+                chunk = f.read()
+                if not chunk:
+                    if self._dead:
+                        return
+                    time.sleep(0.001)   # a log file cannot be waited for
+                    continue
+                *done, tail = (tail + chunk).split("\n")
+                with self._cond:
+                    for line in done:
+                        self.events.append(self._stamp(line))
+                    self._cond.notify_all()
+
+    def _stamp(self, line):
+        m = self.STAMP.match(line)
+        if not m:
+            return time.monotonic(), line
+        import calendar
+        whole, frac = m[1].split(".")
+        secs = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
+        return secs + float("0." + frac) - self._epoch, m[2]
+
+    # ---- hands on the machine ----
+
+    def finish(self, timeout):
+        """Wait for the end of the guest program, then collect the traffic."""
+        try:
+            return self.wait_line(r"^@end", timeout)
+        finally:
+            self.results = self.traffic.stop()
+
+    def qtest(self, command):
+        """One command of QEMU's qtest protocol, e.g. a write to memory space."""
+        if not hasattr(self, "_qtest"):
+            self._qtest = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._qtest.settimeout(5)
+            self._qtest.connect(str(self.tmp / "qtest"))
+        self._qtest.sendall(command.encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n"):
+            answer += self._qtest.recv(4096)
+        if not answer.startswith(b"OK"):
+            raise MachineError("qtest %s: %s" % (command, answer.decode().strip()))
+        return answer.decode().split()[1:]
+
+    def read_ram(self, pa, size):
+        with open(self.ram, "rb") as f:
+            f.seek(pa)
+            return f.read(size)
+
+    def write_ram(self, pa, data):
+        with open(self.ram, "r+b") as f:
+            f.seek(pa)
+            f.write(data)

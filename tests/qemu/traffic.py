@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Numbered frames into a QEMU network card, and an eye on where they land.
+
+One process per machine does both, on its own clock: it sends frames at a fixed
+rate over a datagram socket and watches the receive ring in the memory of the
+guest, which QEMU shares through a file. Neither depends on any kernel in the
+guest being alive.
+"""
+
+import dataclasses
+import mmap
+import multiprocessing
+import os
+import socket
+import struct
+import time
+import zlib
+
+MAGIC = 0x4C554842
+WORDS = 26
+HEAD = struct.Struct("<6s6sHHII")       # dst, src, type, pad, magic, crc
+BODY = struct.Struct("<QQ%dQ" % WORDS)  # seq, sent_ns, words
+FRAME_LEN = HEAD.size + BODY.size
+M64 = (1 << 64) - 1
+PAGE = 4096
+
+# A frame that the card does not take within this time is gone, as on a wire
+# whose receiver has a buffer of this size.
+PATIENCE = 0.060
+
+
+def build(seq, sent_ns):
+    """The bytes of frame seq. frame.c in the guest checks the same."""
+    base = seq * 0x9E3779B97F4A7C15
+    body = BODY.pack(seq, sent_ns, *((base + i * 0xBF58476D1CE4E5B9) & M64
+                                     for i in range(WORDS)))
+    return HEAD.pack(b"\xff" * 6, b"\x02luhb\x01", 0xB588, 0, MAGIC,
+                     zlib.crc32(body)) + body
+
+
+@dataclasses.dataclass
+class Result:
+    """What one card did. Times are CLOCK_MONOTONIC of the host, in seconds."""
+
+    sent: list          # time of frame number i
+    dropped: list       # numbers the card never took
+    landed: list        # (time, number) per descriptor, in ring order
+    bad: list           # (time, descriptor) whose data is not what was sent
+    blocked: float      # longest time a frame waited for the card, seconds
+
+    @property
+    def lost(self):
+        here = {seq for _, seq in self.landed}
+        return [seq for seq in range(len(self.sent)) if seq not in here]
+
+    @property
+    def duplicate(self):
+        return len(self.landed) - len({seq for _, seq in self.landed})
+
+    def gaps(self, begin=None, end=None):
+        """(length, start) of every pause between two frames, longest first.
+
+        A pause counts where it overlaps the window; the window's own edges
+        count as frames only where the stream has ended before them.
+        """
+        times = [t for t, _ in self.landed]
+        if end is not None and times and times[-1] < end:
+            times.append(end)
+        out = []
+        for a, b in zip(times, times[1:]):
+            if (begin is None or b > begin) and (end is None or a < end):
+                out.append((b - a, a))
+        return sorted(out, reverse=True)
+
+    def longest_gap(self, begin=None, end=None):
+        gaps = self.gaps(begin, end)
+        return gaps[0][0] if gaps else float("inf")
+
+    def landed_between(self, begin, end):
+        return sum(begin <= t < end for t, _ in self.landed)
+
+
+class _Ring:
+    """The receive ring and its buffers, found through the guest's own map."""
+
+    FIELDS = struct.Struct("<8Q64Q")
+
+    def __init__(self, mem, nic, state_pa):
+        self.mem, self.nic = mem, nic
+        (magic, size, self.ring_off, self.ring_len, self.buf_off, self.buf_len,
+         _, map_pages, *map_pa) = self.FIELDS.unpack_from(mem, state_pa)
+        if magic != 0x54524145484C5500:
+            raise ValueError("no heartbeat at %#x" % state_pa)
+        raw = b"".join(mem[pa:pa + PAGE] for pa in map_pa[:map_pages])
+        self.page = struct.unpack_from("<%dQ" % (size // PAGE), raw)
+        self.next = 0
+
+    def pa(self, off):
+        return self.page[off // PAGE] + off % PAGE
+
+    def poll(self):
+        """(descriptor, frame bytes) of the next frame, or None."""
+        if self.next >= self.ring_len:
+            return None
+        at = self.pa(self.ring_off + self.next * 16)
+        if self.nic == "igb":
+            status, length = struct.unpack_from("<IH", self.mem, at + 8)
+        else:
+            status = self.mem[at + 12]
+            length = struct.unpack_from("<H", self.mem, at + 8)[0]
+        if not status & 1:
+            return None
+        if self.nic == "igb":   # status first, length behind it
+            length = struct.unpack_from("<H", self.mem, at + 12)[0]
+        else:
+            length = struct.unpack_from("<H", self.mem, at + 8)[0]
+        buf = self.pa(self.buf_off + self.next % self.buf_len * PAGE)
+        idx = self.next
+        self.next += 1
+        return idx, self.mem[buf:buf + length]
+
+    def pages(self):
+        """Physical addresses of all pages that belong to this ring."""
+        return set(self.page)
+
+
+class _Channel:
+    def __init__(self, mine, theirs, rate):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind(mine)
+        self.sock.setblocking(False)
+        self.theirs, self.rate = theirs, rate
+        self.ring = None
+        self.sending = False
+        self.begin = 0.0
+        self.waiting = []       # (number, due, bytes)
+        self.frames = 0
+        self.res = Result([], [], [], [], 0.0)
+
+    def start(self, mem, nic, state_pa):
+        self.ring = _Ring(mem, nic, state_pa)
+        self.sending = True
+        self.begin = time.monotonic()
+
+    def send(self, now):
+        while self.sending and now >= self.begin + self.frames / self.rate:
+            due = self.begin + self.frames / self.rate
+            self.waiting.append((self.frames, due))
+            self.res.sent.append(due)
+            self.frames += 1
+        while self.waiting:
+            seq, due = self.waiting[0]
+            try:
+                self.sock.sendto(build(seq, int(now * 1e9)), self.theirs)
+            except (BlockingIOError, ConnectionRefusedError, FileNotFoundError):
+                if now - due < PATIENCE:
+                    return
+                self.res.dropped.append(seq)
+            self.res.blocked = max(self.res.blocked, now - due)
+            self.waiting.pop(0)
+
+    def observe(self):
+        if not self.ring:
+            return
+        while (got := self.ring.poll()):
+            now = time.monotonic()
+            idx, data = got
+            seq = -1
+            if len(data) >= FRAME_LEN:
+                body = BODY.unpack_from(data, HEAD.size)
+                seq = body[0]
+            if seq < 0 or seq >= self.frames or data[:FRAME_LEN] != build(seq, body[1]):
+                self.res.bad.append((now, idx))
+            else:
+                self.res.landed.append((now, seq))
+
+    @property
+    def drained(self):
+        return not self.waiting and \
+            len(self.res.landed) + len(self.res.bad) + len(self.res.dropped) >= self.frames
+
+
+def _loop(pipe, ram, paths, rate):
+    try:
+        os.nice(-10)
+    except PermissionError:
+        pass
+    fd = os.open(ram, os.O_RDWR)
+    mem = mmap.mmap(fd, 0)
+    chans = [_Channel(mine, theirs, rate) for mine, theirs in paths]
+    pipe.send("ready")
+    stop_at = None
+    while True:
+        now = time.monotonic()
+        for ch in chans:
+            ch.send(now)
+            ch.observe()
+        if pipe.poll():
+            cmd, *args = pipe.recv()
+            if cmd == "start":
+                index, nic, state_pa = args
+                try:
+                    chans[index].start(mem, nic, state_pa)
+                    pipe.send("started")
+                except ValueError as exc:
+                    pipe.send(str(exc))
+            elif cmd == "stop":
+                for ch in chans:
+                    ch.sending = False
+                stop_at = now + args[0]
+            elif cmd == "peek":
+                pipe.send([(ch.frames, len(ch.res.landed)) for ch in chans])
+            elif cmd == "stray":
+                pipe.send(_stray(fd, mem, chans))
+        if stop_at is not None and (now >= stop_at or all(c.drained for c in chans)):
+            pipe.send([ch.res for ch in chans])
+            stop_at = None
+        due = min((c.begin + c.frames / rate for c in chans if c.sending),
+                  default=now + 0.001)
+        time.sleep(max(0.0, min(due - time.monotonic(), 0.001)))
+
+
+def _stray(fd, mem, chans):
+    """Pages of guest memory that hold a frame but belong to no ring.
+
+    Looks for the start of a frame as the card writes it: at the beginning of a
+    page. Holes of the (sparse) file are skipped.
+    """
+    mine = set()
+    for ch in chans:
+        if ch.ring:
+            mine |= ch.ring.pages()
+    want = HEAD.pack(b"\xff" * 6, b"\x02luhb\x01", 0xB588, 0, MAGIC, 0)[:-4]
+    found, at, end = [], 0, os.fstat(fd).st_size
+    while at < end:
+        try:
+            at = os.lseek(fd, at, os.SEEK_DATA)
+            stop = os.lseek(fd, at, os.SEEK_HOLE)
+        except OSError:
+            break
+        while (hit := mem.find(want, at, stop)) >= 0:
+            at = hit + 1
+            if hit % PAGE == 0 and hit not in mine:
+                found.append(hit)
+        at = stop
+    return found
+
+
+class Traffic:
+    """Handle on the process. paths: one (generator, card) socket pair per card."""
+
+    def __init__(self, ram, paths, rate):
+        ctx = multiprocessing.get_context("spawn")
+        self.pipe, theirs = ctx.Pipe()
+        self.proc = ctx.Process(target=_loop, args=(theirs, ram, paths, rate), daemon=True)
+        self.proc.start()
+        theirs.close()
+        self._answer(20)
+
+    def _answer(self, timeout):
+        if not self.pipe.poll(timeout):
+            raise TimeoutError("traffic process does not answer")
+        return self.pipe.recv()
+
+    def start(self, index, nic, state_pa):
+        self.pipe.send(("start", index, nic, state_pa))
+        answer = self._answer(5)
+        if answer != "started":
+            raise RuntimeError(answer)
+
+    def peek(self):
+        """[(frames sent, frames landed)] so far."""
+        self.pipe.send(("peek",))
+        return self._answer(5)
+
+    def stray(self):
+        self.pipe.send(("stray",))
+        return self._answer(60)
+
+    def stop(self, grace=1.0):
+        """Stop sending, give frames under way the time to land, return Results."""
+        self.pipe.send(("stop", grace))
+        return self._answer(grace + 10)
+
+    def close(self):
+        self.proc.terminate()
+        self.proc.join(5)
+        if self.proc.is_alive():
+            self.proc.kill()

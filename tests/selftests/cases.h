@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef LU_SELFTESTS_CASES_H
+#define LU_SELFTESTS_CASES_H
+
+#include "heart.h"
+
+/* Tokens of the files in the session, and of the HWPT in its iommufd */
+enum {
+	TOKEN_MEMFD = 0x11,
+	TOKEN_IOMMUFD = 0x22,
+	TOKEN_VFIO = 0x33,
+	TOKEN_HWPT = 0x44,
+};
+
+#define SESSION_NAME	"heartbeat"
+
+void case_heartbeat(long stage);
+void case_refuse(long stage);
+void case_disabled(long stage);
+void case_closed(long stage);
+
+/* Bind h's device to vfio-pci and get frames going. Reported step by step. */
+bool setup_heart(struct heart *h, unsigned int index, const char *bdf);
+/* Mark, new session, memfd + iommufd + vfio; returns the session or an errno */
+int preserve_all(struct heart *h, const char *name);
+/* Load the next kernel and go there. Returns only on failure. */
+int jump(long stage);
+/* Phase marks; the runner notes when they arrive. */
+void phase(const char *name, const char *what, struct heart *h);
+/* Nothing for kmemleak to complain about? */
+void check_leaks(void);
+
+#endif

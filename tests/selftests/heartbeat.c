@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The live update itself, and variations of its second half. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "cases.h"
+#include "lu.h"
+
+#define U(n)	((unsigned long long)(n))
+
+static bool want_iommu(void)
+{
+	return opt_num("preserve", 1);
+}
+
+/* Leave for the next kernel; comes back only if that did not work. */
+static void heartbeat_leave(struct heart *h, long stage)
+{
+	int session, rc;
+
+	if (!ktap_rc(payload_unpack(), 0, "read the next kernel from the disk"))
+		return;
+
+	/*
+	 * The same amount of IOMMU memory at the same place in every kernel. The
+	 * first kernel set its tables up in another order: allow it a little.
+	 */
+	rc = vmstat("nr_iommu_pages");
+	say("# stage %ld: nr_iommu_pages %d, second stage had %llu", stage, rc,
+	    U(h->st->iommu_pages));
+	if (stage > 2)
+		ktap(rc == (int)h->st->iommu_pages, "IOMMU pages do not grow");
+	if (stage == 2)
+		h->st->iommu_pages = rc;
+
+	if (!ktap_rc(heart_wait(h, heart_frames(h) + opt_num("warmup", 300)), 0,
+		     "warm-up"))
+		return;
+	ktap(heart_intact(h), "every frame so far is whole and in order");
+
+	phase("preserve", "begin", h);
+	if (want_iommu()) {
+		session = preserve_all(h, SESSION_NAME);
+		if (!ktap_rc(session, 0, "mark the HWPT, preserve memfd, iommufd and device"))
+			return;
+	} else {
+		session = lu_session_create(SESSION_NAME);
+		if (!ktap_rc(session, 0, "create session") ||
+		    !ktap_rc(lu_preserve(session, h->memfd, TOKEN_MEMFD), 0,
+			     "preserve the memfd and nothing else"))
+			return;
+	}
+	phase("preserve", "end", h);
+
+	rc = jump(stage);
+	phase("freeze", "refused", h);
+	ktap_rc(rc, 0, "kexec");
+}
+
+static void heartbeat_first(struct heart *h)
+{
+	static struct heart second;
+	const char *bdf2 = opt_str("nic2", NULL);
+
+	if (!setup_heart(h, 0, opt_str("nic", "0000:00:03.0")))
+		return;
+	if (bdf2 && !setup_heart(&second, 1, bdf2))
+		return;
+	heartbeat_leave(h, 1);
+}
+
+/* What must not be possible while the device is held for its session. */
+static void try_held(const char *bdf)
+{
+	char path[128];
+	int rc;
+
+	/* a driver that asks for DMA; it would not fit, but must not get that far */
+	rc = vfio_bind_driver(bdf, "virtio-pci");
+	ktap_rc(rc, -EBUSY, "held device: bind of a native driver is refused");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", bdf);
+	file_write(path, "\n");
+}
+
+static void try_open(const char *bdf)
+{
+	int fd = vfio_open(bdf);
+
+	ktap_rc(fd, -EBUSY, "held device: open of its cdev by path is refused");
+	if (fd >= 0)
+		close(fd);
+}
+
+static void try_fresh_iommufd(struct heart *h)
+{
+	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	uint32_t id;
+
+	ktap_rc(vfio_bind(h->cdev, fd, &id), -EBUSY,
+		"held device: bind to another iommufd is refused");
+	close(fd);
+}
+
+static bool retrieve(struct heart *h, int session, const char *bdf)
+{
+	int memfd = lu_retrieve(session, TOKEN_MEMFD);
+
+	return ktap_rc(memfd, 0, "retrieve the memfd") &&
+	       ktap_rc(heart_adopt(h, bdf, memfd), 0, "adopt ring and buffers") &&
+	       ktap_rc(heart_poll_start(h), 0, "poll");
+}
+
+static bool hotswap(struct heart *h, int session, bool strict)
+{
+	uint32_t old;
+
+	phase("bind", "begin", h);
+	if (!ktap_rc(vfio_bind(h->cdev, h->iommufd, &h->dev_id), 0,
+		     "bind the device to the retrieved iommufd"))
+		return false;
+	phase("bind", "end", h);
+	if (!ktap_rc(hwpt_get(h->iommufd, TOKEN_HWPT, &old), 0, "restored HWPT by token"))
+		return false;
+	if (!ktap_rc(vfio_attach(h->cdev, old), 0, "attach the restored HWPT"))
+		return false;
+	if (strict) {
+		uint32_t none;
+
+		ktap_rc(hwpt_get(h->iommufd, TOKEN_HWPT + 1, &none), -ENOENT,
+			"an unknown token has no HWPT");
+		ktap_rc(iommufd_destroy(h->iommufd, old), -EBUSY,
+			"destroy of the attached restored HWPT is refused");
+		ktap_rc(lu_finish(session), -EBUSY,
+			"finish is refused while the restored HWPT lives");
+	}
+	phase("rebuild", "begin", h);
+	if (!ktap_rc(heart_map(h), 0, "new HWPT over the same memfd"))
+		return false;
+	phase("rebuild", "end", h);
+	phase("hotswap", "begin", h);
+	if (!ktap_rc(vfio_attach(h->cdev, h->hwpt), 0, "replace the restored HWPT"))
+		return false;
+	phase("hotswap", "end", h);
+	if (strict)
+		ktap_rc(lu_finish(session), -EBUSY,
+			"finish is refused until the restored HWPT is destroyed");
+	return ktap_rc(iommufd_destroy(h->iommufd, old), 0, "destroy the restored HWPT");
+}
+
+/* Without preservation the device has to be set going again. */
+static bool restart(struct heart *h, const char *bdf)
+{
+	h->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (!ktap_rc(h->iommufd, 0, "new iommufd"))
+		return false;
+	h->cdev = vfio_open(bdf);
+	return ktap_rc(h->cdev, 0, "open the device") &&
+	       ktap_rc(vfio_bind(h->cdev, h->iommufd, &h->dev_id), 0, "bind") &&
+	       ktap_rc(heart_map(h), 0, "map the memfd") &&
+	       ktap_rc(vfio_attach(h->cdev, h->hwpt), 0, "attach") &&
+	       ktap_rc(vfio_bus_master(h->cdev, true), 0, "bus master on");
+}
+
+static void heartbeat_next(struct heart *h, long stage)
+{
+	const char *bdf = opt_str("nic", "0000:00:03.0");
+	bool strict = opt_num("strict", 0) && want_iommu();
+	long updates = opt_num("updates", 1);
+	int session;
+
+	if (strict)
+		try_held(bdf);
+	if (!ktap_rc(vfio_bind_driver(bdf, "vfio-pci"), 0, "bind %s to vfio-pci", bdf))
+		return;
+	if (strict)
+		try_open(bdf);
+
+	say("@phase retrieve begin");
+	session = lu_session_retrieve(SESSION_NAME);
+	if (!ktap_rc(session, 0, "retrieve the session") ||
+	    !retrieve(h, session, bdf))
+		return;
+	if (want_iommu()) {
+		h->iommufd = lu_retrieve(session, TOKEN_IOMMUFD);
+		if (!ktap_rc(h->iommufd, 0, "retrieve the iommufd"))
+			return;
+		h->cdev = lu_retrieve(session, TOKEN_VFIO);
+		if (!ktap_rc(h->cdev, 0, "retrieve the device"))
+			return;
+	}
+	phase("retrieve", "end", h);
+
+	if (want_iommu()) {
+		if (strict) {
+			try_open(bdf);
+			try_fresh_iommufd(h);
+		}
+		if (!hotswap(h, session, strict))
+			return;
+	} else if (!restart(h, bdf)) {
+		return;
+	}
+
+	phase("finish", "begin", h);
+	if (!ktap_rc(lu_finish(session), 0, "finish the session"))
+		return;
+	close(session);
+	phase("finish", "end", h);
+
+	ktap_rc(heart_wait_more(h, opt_num("tail", 100)), 0, "frames keep arriving");
+	if (want_iommu())
+		ktap(vfio_config_read16(h->cdev, PCI_COMMAND) & PCI_COMMAND_MASTER,
+		     "bus master is on");
+
+	if (stage <= updates) {
+		heartbeat_leave(h, stage);
+		return;
+	}
+
+	if (payload_unpack() == 0 && stage > 2) {
+		long pages = vmstat("nr_iommu_pages");
+
+		say("# stage %ld: nr_iommu_pages %ld", stage, pages);
+		ktap(pages == (long)h->st->iommu_pages, "IOMMU pages do not grow");
+	}
+	check_leaks();
+	ktap_rc(heart_wait(h, opt_num("frames", 0)), 0, "%ld frames in all",
+		opt_num("frames", 0));
+	ktap(heart_intact(h), "%llu frames, every one whole and in order",
+	     U(heart_frames(h)));
+}
+
+void case_heartbeat(long stage)
+{
+	static struct heart h;
+
+	if (stage == 1)
+		heartbeat_first(&h);
+	else
+		heartbeat_next(&h, stage);
+	phase("last", "end", &h);
+	if (h.st)
+		say("@totals frames=%llu lost=%llu bad=%llu", U(h.st->expect),
+		    U(h.st->lost), U(h.st->bad));
+}
+
+/* ---- the next kernel cannot take the device over ---- */
+
+static int command_register(const char *bdf)
+{
+	char path[128];
+	uint16_t cmd;
+	int fd, rc;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = pread(fd, &cmd, sizeof(cmd), PCI_COMMAND) == sizeof(cmd) ? cmd : -EIO;
+	close(fd);
+	return rc;
+}
+
+/*
+ * Stage 1 as in the heartbeat. In the next kernel the device must be quiet and
+ * its domain must not be handed out, but everything else works.
+ */
+void case_closed(long stage)
+{
+	const char *bdf = opt_str("nic", "0000:00:03.0");
+	static struct heart h;
+	int session, iommufd, cmd;
+	uint32_t id;
+
+	if (stage == 1) {
+		heartbeat_first(&h);
+		return;
+	}
+	cmd = command_register(bdf);
+	say("# command register %04x", cmd);
+	ktap(cmd >= 0 && !(cmd & PCI_COMMAND_MASTER), "bus master is off");
+
+	/* The memory comes back whole, the domain does not. */
+	session = lu_session_retrieve(SESSION_NAME);
+	if (!ktap_rc(session, 0, "retrieve the session") ||
+	    !retrieve(&h, session, bdf))
+		return;
+	iommufd = lu_retrieve(session, TOKEN_IOMMUFD);
+	if (iommufd >= 0)
+		ktap_rc(hwpt_get(iommufd, TOKEN_HWPT, &id), -EIO,
+			"the restored HWPT is refused");
+	else
+		ktap(true, "the iommufd cannot be retrieved (%s)",
+		     strerrorname_np(-iommufd));
+	/* let the poller reach the last frame that landed */
+	while (heart_wait_more(&h, 1) == 0)
+		say("# frame %llu", U(heart_frames(&h)));
+	ktap(heart_intact(&h), "%llu frames landed, every one whole and in order",
+	     U(heart_frames(&h)));
+	ktap_rc(payload_unpack(), 0, "another device still does DMA");
+	check_leaks();
+}

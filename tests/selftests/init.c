@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * PID 1 of the test machine: runs the case that the kernel command line names.
+ *
+ *   lu.case=NAME       heartbeat, refuse, kexec-plain, kexec-foreign, disabled,
+ *                      closed
+ *   lu.nic=BDF         the device under test
+ *   lu.nic2=BDF        a second one, running but not preserved
+ *   lu.updates=N       live updates in a row (heartbeat)
+ *   lu.preserve=0      heartbeat: leave the IOMMU and the device out
+ *   lu.warmup=N        frames before each update
+ *   lu.frames=N        frames in all, at least
+ *   lu.strict=1        heartbeat: also try what must be refused on the way
+ *   lu.ring=N lu.bufs=N  size of the ring, number of buffers
+ *   lu.next=WORD       goes to the command line of the next kernel
+ *   lu.stage=N         set by ourselves
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "cases.h"
+#include "lu.h"
+
+static const struct {
+	const char *name;
+	void (*run)(long stage);
+} cases[] = {
+	{ "heartbeat", case_heartbeat },
+	{ "refuse", case_refuse },
+	{ "disabled", case_disabled },
+	{ "closed", case_closed },
+};
+
+static void mount_at(const char *type, const char *dir)
+{
+	mkdir(dir, 0755);
+	mount(type, dir, type, 0, NULL);
+}
+
+static void finish(void)
+{
+	say("@end");
+	/* The runner switches the machine off when it has seen enough. */
+	for (;;)
+		pause();
+}
+
+static void crashed(int sig)
+{
+	say("not ok 999 the test program got signal %d", sig);
+	finish();
+}
+
+int main(void)
+{
+	const char *name;
+	size_t i;
+
+	mount_at("devtmpfs", "/dev");
+	mount_at("proc", "/proc");
+	mount_at("sysfs", "/sys");
+	mount_at("debugfs", "/sys/kernel/debug");
+	signal(SIGSEGV, crashed);
+	signal(SIGBUS, crashed);
+
+	name = opt_str("case", "heartbeat");
+	ktap_begin();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (!strcmp(cases[i].name, name)) {
+			cases[i].run(opt_num("stage", 1));
+			break;
+		}
+	}
+	if (i == sizeof(cases) / sizeof(cases[0]))
+		ktap(false, "no case named %s", name);
+	ktap_end();
+	finish();
+}
+
+/* ---- shared steps ---- */
+
+void phase(const char *name, const char *what, struct heart *h)
+{
+	say("@phase %s %s frames=%llu", name, what,
+	    (unsigned long long)(h && h->st ? heart_frames(h) : 0));
+}
+
+bool setup_heart(struct heart *h, unsigned int index, const char *bdf)
+{
+	return ktap_rc(vfio_bind_driver(bdf, "vfio-pci"), 0, "bind %s to vfio-pci", bdf) &&
+	       ktap_rc(heart_open(h, bdf), 0, "map and attach %s", bdf) &&
+	       ktap_rc(heart_start(h, index), 0, "start %s", bdf) &&
+	       ktap_rc(heart_poll_start(h), 0, "poll %s", bdf) &&
+	       ktap_rc(heart_wait(h, 20), 0, "%s: first frames", bdf);
+}
+
+int preserve_all(struct heart *h, const char *name)
+{
+	int rc, session;
+
+	rc = hwpt_mark(h->iommufd, h->hwpt, TOKEN_HWPT, 0);
+	if (rc)
+		return rc;
+	session = lu_session_create(name);
+	if (session < 0)
+		return session;
+	rc = lu_preserve(session, h->memfd, TOKEN_MEMFD);
+	if (!rc)
+		rc = lu_preserve(session, h->iommufd, TOKEN_IOMMUFD);
+	if (!rc)
+		rc = lu_preserve(session, h->cdev, TOKEN_VFIO);
+	if (rc) {
+		close(session);
+		return rc;
+	}
+	return session;
+}
+
+int jump(long stage)
+{
+	char line[2048];
+	int rc = next_cmdline(line, sizeof(line), stage + 1);
+
+	if (!rc)
+		rc = kexec_file(line);
+	if (!ktap_rc(rc, 0, "load the next kernel"))
+		return rc;
+	ktap_end();
+	say("@phase freeze begin");
+	rc = kexec_reboot();
+	ktap_begin();
+	return rc;
+}
+
+#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
+
+void check_leaks(void)
+{
+	char report[4096], *line, *save;
+	bool clean;
+
+	if (access(KMEMLEAK, F_OK))
+		return;
+	/*
+	 * kmemleak reports only what is at least five seconds old and was found
+	 * unreferenced in a scan: let the youngest objects come of age.
+	 */
+	file_write(KMEMLEAK, "scan");
+	sleep(6);
+	file_write(KMEMLEAK, "scan");
+	clean = file_read(KMEMLEAK, report, sizeof(report)) == 0;
+	for (line = strtok_r(report, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		say("# kmemleak: %s", line);
+	ktap(clean, "kmemleak has nothing to report");
+}

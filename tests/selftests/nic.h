@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Receive side of a network card, driven from userspace. All descriptors are
+ * filled before the card is started; from then on it works without a CPU.
+ */
+#ifndef LU_SELFTESTS_NIC_H
+#define LU_SELFTESTS_NIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NIC_DESC_SIZE	16
+
+struct nic_ops {
+	const char *name;
+	/* descriptor @i of @ring: receive into @iova */
+	void (*fill)(void *ring, unsigned int i, uint64_t iova);
+	/* has the card filled descriptor @i, and with how many bytes? */
+	bool (*done)(const void *ring, unsigned int i, unsigned int *len);
+	/* start receiving; bus master is the caller's business */
+	int (*start)(volatile void *bar, uint64_t ring_iova, unsigned int n);
+};
+
+extern const struct nic_ops e1000e_ops, igb_ops;
+
+/* The driver for PCI vendor:device @id, or NULL. */
+const struct nic_ops *nic_find(uint32_t id);
+
+static inline uint32_t nic_rd(volatile void *bar, unsigned int reg)
+{
+	return *(volatile uint32_t *)((volatile char *)bar + reg);
+}
+
+static inline void nic_wr(volatile void *bar, unsigned int reg, uint32_t val)
+{
+	*(volatile uint32_t *)((volatile char *)bar + reg) = val;
+}
+
+/* Poll until (register & mask) == want; 0 or -ETIMEDOUT. */
+int nic_wait(volatile void *bar, unsigned int reg, uint32_t mask, uint32_t want,
+	     unsigned int timeout_ms);
+
+/* Registers that e1000e and igb have in common */
+#define NIC_CTRL		0x0000
+#define NIC_CTRL_SLU		(1u << 6)
+#define NIC_CTRL_RST		(1u << 26)
+#define NIC_STATUS		0x0008
+#define NIC_STATUS_LU		(1u << 1)
+#define NIC_MDIC		0x0020
+#define NIC_MDIC_READY		(1u << 28)
+#define NIC_IMC			0x00d8
+#define NIC_RCTL		0x0100
+#define NIC_RCTL_EN		(1u << 1)
+#define NIC_RCTL_UPE		(1u << 3)
+#define NIC_RCTL_MPE		(1u << 4)
+#define NIC_RCTL_BAM		(1u << 15)
+#define NIC_RCTL_SECRC		(1u << 26)
+
+#endif

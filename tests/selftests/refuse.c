@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Everything that is refused before the jump, each with its errno. After each
+ * refusal a normal preserve must work and frames must keep arriving: nothing
+ * was left behind.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <linux/iommufd-liveupdate.h>
+
+#include "cases.h"
+#include "lu.h"
+
+#define OTHER_IOVA	(HEART_IOVA + (1ULL << 30))
+
+static int mark(struct heart *h)
+{
+	return hwpt_mark(h->iommufd, h->hwpt, TOKEN_HWPT, 0);
+}
+
+static int unmark(struct heart *h)
+{
+	return hwpt_mark(h->iommufd, h->hwpt, TOKEN_HWPT, IOMMU_HWPT_LU_MARK_CLEAR);
+}
+
+static int mark_errors(struct heart *h)
+{
+	struct iommu_hwpt_lu_mark raw = {
+		.size = sizeof(raw), .hwpt_id = h->hwpt, .token = TOKEN_HWPT,
+	};
+	uint32_t second, id;
+
+	ktap_rc(hwpt_mark(h->iommufd, 0xfffffff, TOKEN_HWPT, 0), -ENOENT,
+		"mark of an unknown HWPT");
+	ktap_rc(hwpt_mark(h->iommufd, h->ioas, TOKEN_HWPT, 0), -ENOENT,
+		"mark of an object that is no HWPT");
+	ktap_rc(unmark(h), -EINVAL, "clear without a mark");
+	ktap_rc(hwpt_mark(h->iommufd, h->hwpt, TOKEN_HWPT, 1U << 31), -EINVAL,
+		"mark with an unknown flag");
+	raw.__reserved = 1;
+	ktap(ioctl(h->iommufd, IOMMU_HWPT_LU_MARK, &raw) < 0,
+	     "mark with a reserved field set");
+	ktap_rc(mark(h), 0, "mark");
+	ktap_rc(mark(h), -EALREADY, "mark twice");
+	ktap_rc(hwpt_get(h->iommufd, TOKEN_HWPT, &id), -EINVAL,
+		"LU_GET on an iommufd that was not retrieved");
+	if (ktap_rc(hwpt_alloc(h->iommufd, h->dev_id, h->ioas, 0, &second), 0,
+		    "second HWPT")) {
+		ktap_rc(hwpt_mark(h->iommufd, second, TOKEN_HWPT, 0), -EEXIST,
+			"mark with a token that is taken");
+		ktap_rc(iommufd_destroy(h->iommufd, second), 0, "destroy it");
+	}
+	ktap_rc(iommufd_destroy(h->iommufd, h->hwpt), -EBUSY,
+		"destroy of a marked HWPT");
+	ktap_rc(unmark(h), 0, "clear the mark");
+	return 0;
+}
+
+static int not_marked(struct heart *h)
+{
+	int session = lu_session_create("refuse");
+
+	ktap_rc(lu_preserve(session, h->memfd, TOKEN_MEMFD), 0, "preserve the memfd");
+	ktap_rc(lu_preserve(session, h->iommufd, TOKEN_IOMMUFD), -ENODATA,
+		"iommufd without a marked HWPT");
+	close(session);
+	return 0;
+}
+
+static int memfd_missing(struct heart *h)
+{
+	int session = lu_session_create("refuse");
+
+	mark(h);
+	ktap_rc(lu_preserve(session, h->iommufd, TOKEN_IOMMUFD), -ENOENT,
+		"iommufd without its memfd in the session");
+	close(session);
+	return unmark(h);
+}
+
+static int memfd_elsewhere(struct heart *h)
+{
+	int session = lu_session_create("refuse");
+	int other = lu_session_create("other");
+
+	mark(h);
+	ktap_rc(lu_preserve(other, h->memfd, TOKEN_MEMFD), 0,
+		"preserve the memfd in another session");
+	ktap_rc(lu_preserve(session, h->iommufd, TOKEN_IOMMUFD), -ENOENT,
+		"iommufd whose memfd is in another session");
+	close(other);
+	close(session);
+	return unmark(h);
+}
+
+static int device_first(struct heart *h)
+{
+	int session = lu_session_create("refuse");
+
+	mark(h);
+	ktap_rc(lu_preserve(session, h->memfd, TOKEN_MEMFD), 0, "preserve the memfd");
+	ktap_rc(lu_preserve(session, h->cdev, TOKEN_VFIO), -ENOENT,
+		"device before its iommufd");
+	close(session);
+	return unmark(h);
+}
+
+static int anonymous(struct heart *h)
+{
+	int session = lu_session_create("refuse");
+	void *mem = mmap(NULL, LU_PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	mark(h);
+	ktap_rc(ioas_map_anon(h->iommufd, h->ioas, mem, LU_PAGE, OTHER_IOVA), 0,
+		"map anonymous memory");
+	ktap_rc(lu_preserve(session, h->memfd, TOKEN_MEMFD), 0, "preserve the memfd");
+	ktap_rc(lu_preserve(session, h->iommufd, TOKEN_IOMMUFD), -EOPNOTSUPP,
+		"iommufd with a mapping that is not file-backed");
+	close(session);
+	ktap_rc(ioas_unmap(h->iommufd, h->ioas, OTHER_IOVA, LU_PAGE), 0, "unmap it");
+	munmap(mem, LU_PAGE);
+	return unmark(h);
+}
+
+static int unbound(struct heart *h)
+{
+	int session = lu_session_create("refuse");
+	int cdev = vfio_open(h->bdf);
+
+	mark(h);
+	ktap_rc(cdev, 0, "second open of the device, not bound to an iommufd");
+	ktap_rc(lu_preserve(session, h->memfd, TOKEN_MEMFD), 0, "preserve the memfd");
+	ktap_rc(lu_preserve(session, h->iommufd, TOKEN_IOMMUFD), 0,
+		"preserve the iommufd");
+	ktap_rc(lu_preserve(session, cdev, TOKEN_VFIO), -EINVAL,
+		"device that is not bound to an iommufd");
+	close(session);
+	close(cdev);
+	return unmark(h);
+}
+
+/* What is preserved does not change any more. */
+static int frozen(struct heart *h)
+{
+	int session = preserve_all(h, "refuse");
+	uint32_t second = 0, id;
+	int rc;
+
+	if (!ktap_rc(session, 0, "preserve everything"))
+		return session;
+	rc = hwpt_alloc(h->iommufd, h->dev_id, h->ioas, 0, &second);
+	ktap_rc(hwpt_mark(h->iommufd, rc ? h->hwpt : second, 0x99, 0), -EBUSY,
+		"mark after preserve");
+	ktap_rc(unmark(h), -EBUSY, "clear after preserve");
+	ktap_rc(ioas_map_file(h->iommufd, h->ioas, h->memfd, 0, LU_PAGE, OTHER_IOVA),
+		-EBUSY, "map after preserve");
+	ktap_rc(ioas_unmap(h->iommufd, h->ioas, HEART_IOVA, h->size), -EBUSY,
+		"unmap after preserve");
+	ktap_rc(iommufd_destroy(h->iommufd, h->hwpt), -EBUSY, "destroy after preserve");
+	if (!rc) {
+		ktap_rc(vfio_attach(h->cdev, second), -EBUSY, "replace after preserve");
+		iommufd_destroy(h->iommufd, second);
+	}
+	ktap_rc(vfio_detach(h->cdev), -EBUSY, "detach after preserve");
+	ktap_rc(vfio_reset(h->cdev), -EBUSY, "reset after preserve");
+	close(session);
+
+	/* and changes again when the session is gone */
+	ktap_rc(ioas_map_file(h->iommufd, h->ioas, h->memfd, 0, LU_PAGE, OTHER_IOVA),
+		0, "map works again");
+	ktap_rc(ioas_unmap(h->iommufd, h->ioas, OTHER_IOVA, LU_PAGE), 0,
+		"unmap works again");
+	ktap_rc(hwpt_alloc(h->iommufd, h->dev_id, h->ioas, 0, &id), 0,
+		"a new HWPT can be made again");
+	iommufd_destroy(h->iommufd, id);
+	return unmark(h);
+}
+
+/* An image without handover data would leave the device without tables. */
+static int kexec_without_kho(struct heart *h)
+{
+	int session = preserve_all(h, "refuse");
+
+	if (!ktap_rc(session, 0, "preserve everything"))
+		return session;
+	if (ktap_rc(kexec_plain(), 0, "kexec_load"))
+		ktap_rc(kexec_reboot(), -ENOEXEC, "kexec to an image without handover data");
+	ktap_rc(kexec_unload(), 0, "unload it");
+	close(session);
+	return unmark(h);
+}
+
+/* Nothing loaded at all: refused as ever, and the session is unharmed. */
+static int kexec_nothing(struct heart *h)
+{
+	int session = preserve_all(h, "refuse");
+
+	if (!ktap_rc(session, 0, "preserve everything"))
+		return session;
+	ktap_rc(kexec_reboot(), -EINVAL, "kexec with nothing loaded");
+	close(session);
+	return unmark(h);
+}
+
+/* The disk carries a kernel that was built without us. */
+static int kexec_foreign(struct heart *h)
+{
+	int session = preserve_all(h, "refuse");
+	char line[2048];
+
+	if (!ktap_rc(session, 0, "preserve everything"))
+		return session;
+	ktap_rc(payload_unpack(), 0, "read the next kernel from the disk");
+	next_cmdline(line, sizeof(line), 2);
+	if (ktap_rc(kexec_file(line), 0, "load it"))
+		ktap_rc(kexec_reboot(), -ENOEXEC,
+			"kexec to a kernel that cannot take the state over");
+	ktap_rc(kexec_unload(), 0, "unload it");
+	close(session);
+	return unmark(h);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct heart *h);
+	bool only_when_named;
+} tries[] = {
+	{ .name = "mark-errors", .run = mark_errors },
+	{ .name = "not-marked", .run = not_marked },
+	{ .name = "memfd-missing", .run = memfd_missing },
+	{ .name = "memfd-elsewhere", .run = memfd_elsewhere },
+	{ .name = "device-first", .run = device_first },
+	{ .name = "anonymous", .run = anonymous },
+	{ .name = "unbound", .run = unbound },
+	{ .name = "frozen", .run = frozen },
+	{ .name = "kexec-nothing", .run = kexec_nothing },
+	{ .name = "kexec-without-kho", .run = kexec_without_kho },
+	{ .name = "kexec-foreign", .run = kexec_foreign, .only_when_named = true },
+};
+
+/* lu.try=NAME runs one of them, default is all that need no special disk. */
+void case_refuse(long stage)
+{
+	const char *one = opt_str("try", NULL);
+	static struct heart h;
+	long pages = -1;
+	size_t i;
+	int rc;
+
+	if (!ktap(stage == 1, "still in the first kernel"))
+		return;
+	if (!setup_heart(&h, 0, opt_str("nic", "0000:00:03.0")))
+		return;
+	for (i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		if (one ? strcmp(one, tries[i].name) : tries[i].only_when_named)
+			continue;
+		say("# try %s", tries[i].name);
+		ktap_rc(tries[i].run(&h), 0, "%s: marks as before", tries[i].name);
+
+		rc = preserve_all(&h, "normal");
+		ktap_rc(rc, 0, "%s: a normal preserve works", tries[i].name);
+		if (rc >= 0)
+			close(rc);
+		unmark(&h);
+		ktap_rc(heart_wait_more(&h, 10), 0, "%s: frames keep arriving",
+			tries[i].name);
+		/* the first round may leave caches filled, later ones may not */
+		if (pages >= 0)
+			ktap(vmstat("nr_iommu_pages") == pages, "%s: no IOMMU page left behind",
+			     tries[i].name);
+		pages = vmstat("nr_iommu_pages");
+	}
+	ktap(heart_intact(&h), "every frame whole and in order");
+	check_leaks();
+}
+
+/* liveupdate=off on the command line */
+void case_disabled(long stage)
+{
+	static struct heart h;
+
+	if (!ktap(stage == 1, "still in the first kernel"))
+		return;
+	if (!setup_heart(&h, 0, opt_str("nic", "0000:00:03.0")))
+		return;
+	ktap_rc(mark(&h), -EOPNOTSUPP, "mark with live update disabled");
+	ktap_rc(lu_session_create("refuse"), -ENOENT, "no /dev/liveupdate");
+	ktap_rc(heart_wait_more(&h, 50), 0, "frames keep arriving");
+	ktap(heart_intact(&h), "every frame whole and in order");
+	check_leaks();
+}
