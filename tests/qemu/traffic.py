@@ -29,13 +29,16 @@ PAGE = 4096
 PATIENCE = 0.060
 
 
-def build(seq, sent_ns):
-    """The bytes of frame seq. frame.c in the guest checks the same."""
+def _source(card):
+    return b"\x02luhb" + bytes([card])
+
+
+def build(card, seq, sent_ns):
+    """The bytes of frame seq for a card. frame.c in the guest checks the same."""
     base = seq * 0x9E3779B97F4A7C15
     body = BODY.pack(seq, sent_ns, *((base + i * 0xBF58476D1CE4E5B9) & M64
                                      for i in range(WORDS)))
-    return HEAD.pack(b"\xff" * 6, b"\x02luhb\x01", 0xB588, 0, MAGIC,
-                     zlib.crc32(body)) + body
+    return HEAD.pack(b"\xff" * 6, _source(card), 0xB588, 0, MAGIC, zlib.crc32(body)) + body
 
 
 @dataclasses.dataclass
@@ -125,7 +128,8 @@ class _Ring:
 
 
 class _Channel:
-    def __init__(self, mine, theirs, rate):
+    def __init__(self, card, mine, theirs, rate):
+        self.card = card
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(mine)
         self.sock.setblocking(False)
@@ -151,7 +155,7 @@ class _Channel:
         while self.waiting:
             seq, due = self.waiting[0]
             try:
-                self.sock.sendto(build(seq, int(now * 1e9)), self.theirs)
+                self.sock.sendto(build(self.card, seq, int(now * 1e9)), self.theirs)
             except (BlockingIOError, ConnectionRefusedError, FileNotFoundError):
                 if now - due < PATIENCE:
                     return
@@ -169,7 +173,8 @@ class _Channel:
             if len(data) >= FRAME_LEN:
                 body = BODY.unpack_from(data, HEAD.size)
                 seq = body[0]
-            if seq < 0 or seq >= self.frames or data[:FRAME_LEN] != build(seq, body[1]):
+            if seq < 0 or seq >= self.frames or \
+                    data[:FRAME_LEN] != build(self.card, seq, body[1]):
                 self.res.bad.append((now, idx))
             else:
                 self.res.landed.append((now, seq))
@@ -187,7 +192,7 @@ def _loop(pipe, ram, paths, rate):
         pass
     fd = os.open(ram, os.O_RDWR)
     mem = mmap.mmap(fd, 0)
-    chans = [_Channel(mine, theirs, rate) for mine, theirs in paths]
+    chans = [_Channel(i, mine, theirs, rate) for i, (mine, theirs) in enumerate(paths)]
     pipe.send("ready")
     stop_at = None
     while True:
@@ -210,8 +215,8 @@ def _loop(pipe, ram, paths, rate):
                 stop_at = now + args[0]
             elif cmd == "peek":
                 pipe.send([(ch.frames, len(ch.res.landed)) for ch in chans])
-            elif cmd == "stray":
-                pipe.send(_stray(fd, mem, chans))
+            elif cmd == "find":
+                pipe.send(_find(fd, mem, chans))
         if stop_at is not None and (now >= stop_at or all(c.drained for c in chans)):
             pipe.send([ch.res for ch in chans])
             stop_at = None
@@ -220,17 +225,14 @@ def _loop(pipe, ram, paths, rate):
         time.sleep(max(0.0, min(due - time.monotonic(), 0.001)))
 
 
-def _stray(fd, mem, chans):
-    """Pages of guest memory that hold a frame but belong to no ring.
+def _find(fd, mem, chans):
+    """(physical address, card, number, in its ring) of each frame in memory.
 
-    Looks for the start of a frame as the card writes it: at the beginning of a
+    Looks for the start of a frame as a card writes it: at the beginning of a
     page. Holes of the (sparse) file are skipped.
     """
-    mine = set()
-    for ch in chans:
-        if ch.ring:
-            mine |= ch.ring.pages()
-    want = HEAD.pack(b"\xff" * 6, b"\x02luhb\x01", 0xB588, 0, MAGIC, 0)[:-4]
+    mine = [ch.ring.pages() if ch.ring else set() for ch in chans]
+    want = b"\xff" * 6 + _source(0)[:-1]
     found, at, end = [], 0, os.fstat(fd).st_size
     while at < end:
         try:
@@ -240,8 +242,10 @@ def _stray(fd, mem, chans):
             break
         while (hit := mem.find(want, at, stop)) >= 0:
             at = hit + 1
-            if hit % PAGE == 0 and hit not in mine:
-                found.append(hit)
+            card = mem[hit + 11]
+            if hit % PAGE == 0 and card < len(chans):
+                found.append((hit, card, BODY.unpack_from(mem, hit + HEAD.size)[0],
+                              hit in mine[card]))
         at = stop
     return found
 
@@ -273,8 +277,9 @@ class Traffic:
         self.pipe.send(("peek",))
         return self._answer(5)
 
-    def stray(self):
-        self.pipe.send(("stray",))
+    def find(self):
+        """Every frame in guest memory, see _find()."""
+        self.pipe.send(("find",))
         return self._answer(60)
 
     def stop(self, grace=1.0):

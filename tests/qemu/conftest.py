@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Options by environment:
+
+KERNEL_PLAIN, KERNEL_DEBUG, KERNEL_OFF  kernel images (default: the build tree)
+KVER     kernel version in the build tree (7.2)
+RUNS     repeat each test that starts a machine that many times
+ACCEL    accelerator of QEMU (tcg)
+"""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+RUNS = int(os.environ.get("RUNS", "1"))
+
+
+def pytest_configure(config):
+    for name, what in (("qemu", "starts a machine"), ("plain", "plain kernel"),
+                       ("debug", "kernel with KASAN, lockdep, kmemleak")):
+        config.addinivalue_line("markers", "%s: %s" % (name, what))
+
+
+def pytest_generate_tests(metafunc):
+    if RUNS > 1 and metafunc.definition.get_closest_marker("qemu"):
+        metafunc.fixturenames.append("soak")
+        metafunc.parametrize("soak", range(RUNS))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _guest():
+    """Build the guest programs before the first machine starts."""
+    from update import guest_initrd
+    guest_initrd()

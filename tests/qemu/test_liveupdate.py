@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Live updates on real kernels: machines x cases.
+
+Single ones:  pytest tests/qemu -k 'heartbeat and plain and e1000e'
+Logs of each run: build/qemu/<name>/
+"""
+
+import re
+import struct
+
+import pytest
+
+import qemutrace
+from machine import Config, Nic
+from update import run
+
+pytestmark = pytest.mark.qemu
+
+MACHINES = {
+    "e1000e": Config(),
+    "igb": Config(nics=(Nic("igb"),)),
+    "e1000e-port": Config(nics=(Nic("e1000e", port=True),)),
+    "igb-port": Config(nics=(Nic("igb", port=True),)),
+}
+
+FLAVOURS = [pytest.param("plain", marks=pytest.mark.plain),
+            pytest.param("debug", marks=pytest.mark.debug)]
+
+flavours = pytest.mark.parametrize("flavour", FLAVOURS)
+machines = pytest.mark.parametrize("machine", MACHINES)
+
+
+@pytest.fixture
+def name(request):
+    return request.node.name
+
+
+def check(result):
+    """No complaint from any of the three witnesses."""
+    faults = result.faults()
+    assert not faults, "\n  ".join(["see %s" % result.outdir] + faults)
+
+
+# ---- the update ----
+
+@flavours
+@machines
+def test_heartbeat(name, flavour, machine):
+    result = run(name, MACHINES[machine], flavour, ["lu.case=heartbeat", "lu.frames=2000"])
+    check(result)
+    assert result.stages == 2
+    assert len(result.results[0].landed) >= 2000
+
+
+@flavours
+def test_frames_land_in_every_phase(name, flavour):
+    result = run(name, flavour=flavour, append=["lu.case=heartbeat"])
+    check(result)
+    (update,) = result.updates
+    for phase, (begin, end) in update.phases.items():
+        # at 300 per second a phase of 20 ms sees six
+        if end - begin > 0.020:
+            assert result.results[0].landed_between(begin, end), phase
+    missing = {"freeze", "shutdown", "kexec", "early boot", "retrieve", "hotswap"} \
+        - set(update.phases)
+    assert not missing, "phases without marks: %s" % missing
+
+
+@flavours
+def test_five_in_a_row(name, flavour):
+    result = run(name, flavour=flavour, append=["lu.case=heartbeat", "lu.updates=5",
+                                               "lu.warmup=100"], timeout=1200)
+    check(result)
+    assert result.stages == 6 and len(result.updates) == 5
+
+
+@flavours
+@machines
+def test_held_until_finished(name, flavour, machine):
+    """On the way through the second kernel, all that must be refused is tried."""
+    result = run(name, MACHINES[machine], flavour, ["lu.case=heartbeat", "lu.strict=1"])
+    check(result)
+    assert sum("refused" in text for ok, text in result.ktap if ok) >= 6
+
+
+# ---- what is refused before the jump ----
+
+TRIES = ("mark-errors", "not-marked", "memfd-missing", "memfd-elsewhere", "device-first",
+         "anonymous", "unbound", "frozen", "kexec-nothing", "kexec-without-kho")
+
+_refused = {}
+
+
+@pytest.mark.parametrize("attempt", TRIES)
+@flavours
+def test_refused(flavour, attempt, request):
+    """One machine tries all; each attempt is judged by itself."""
+    soak = request.node.callspec.params.get("soak", 0)
+    result = _refused.get((flavour, soak))
+    if not result:
+        result = run("refused-%s-%s" % (flavour, soak), flavour=flavour,
+                     append=["lu.case=refuse"], timeout=300 if flavour == "debug" else None)
+        _refused[flavour, soak] = result
+    texts = [text for _, text in result.lines]
+    if "# try " + attempt not in texts:
+        pytest.fail("never got there: " + "; ".join(result.console_faults()))
+    part = texts[texts.index("# try " + attempt):]
+    stop = next((i for i, t in enumerate(part) if i and t.startswith(("# try", "1.."))),
+                len(part))
+    part = part[:stop]
+    assert not [t for t in part if t.startswith("not ok")]
+    assert any(t.startswith("ok") and "frames keep arriving" in t for t in part)
+
+
+@flavours
+def test_refused_leaves_nothing(flavour, request):
+    """The machine of test_refused as a whole: console, frames, trace."""
+    result = run("refused-all-" + flavour, flavour=flavour, append=["lu.case=refuse"])
+    assert not result.console_faults() + result.traffic_faults()
+
+
+@flavours
+def test_kernel_without_us_is_refused(name, flavour):
+    result = run(name, flavour=flavour, next_flavour="off",
+                 append=["lu.case=refuse", "lu.try=kexec-foreign"])
+    assert not result.console_faults() + result.traffic_faults()
+    assert result.stages == 1
+
+
+@flavours
+def test_live_update_disabled(name, flavour):
+    result = run(name, flavour=flavour, append=["lu.case=disabled", "liveupdate=off"])
+    assert not result.console_faults() + result.traffic_faults()
+
+
+# ---- the next kernel cannot go on: blocked, but it boots ----
+
+def check_closed(result):
+    # its own refusals are no faults; anything else on the console is
+    assert not result.console_faults()
+    assert result.stages == 2
+    res = result.results[0]
+    user = [t for t, text in result.lines if text.startswith("Run /init")][1]
+    assert not [t for t, _ in res.landed if t > user], "device still writes"
+    assert not res.bad
+    assert not [f for f in result.found if not f[3]], "frames outside their buffers"
+    assert res.landed, "nothing landed before the update either"
+
+
+@flavours
+@machines
+def test_next_kernel_without_iommu(name, flavour, machine):
+    result = run(name, MACHINES[machine], flavour,
+                 ["lu.case=closed", "lu.next=intel_iommu=off", "lu.timeout_ms=3000"])
+    check_closed(result)
+
+
+@flavours
+@machines
+def test_wrong_context_entry(name, flavour, machine):
+    """Domain id changed under way in the table the hardware uses."""
+    config = MACHINES[machine]
+    bdf = config.bdfs()[0][0]
+    bus, devfn = int(bdf[5:7], 16), int(bdf[8:10], 16) << 3 | int(bdf[11])
+    done = []
+
+    def tamper(m):
+        m.wait_line(r"^@phase freeze begin", 120)
+        with m._cond:
+            start = len(m.events)
+        while True:
+            start, _, match = m.wait_event(r"vtd_reg_dmar_root addr 0x([0-9a-f]+)", 60, start)
+            root = int(match[1], 16)
+            lo, = struct.unpack("<Q", m.read_ram(root + bus * 16, 8))
+            if lo & 1:
+                break
+        at = (lo & ~0xfff) + devfn * 16 + 8
+        hi, = struct.unpack("<Q", m.read_ram(at, 8))
+        m.write_ram(at, struct.pack("<Q", hi ^ (0x15 << 8)))
+        done.append((root, hi))
+
+    result = run(name, config, flavour, ["lu.case=closed", "lu.timeout_ms=3000"], during=tamper)
+    assert done, "nothing was patched: %s" % result.error
+    check_closed(result)
+    assert result.has(r"iommu_lu: .*%s.*(refus|does not match|mismatch)" % re.escape(bdf)), \
+        "the refusal does not name the device"
+
+
+# ---- counter-proofs: the witnesses see what they should ----
+
+@flavours
+def test_without_preservation_frames_are_lost(name, flavour):
+    """The same program and kernel, only the memfd is preserved."""
+    result = run(name, flavour=flavour, append=["lu.case=heartbeat", "lu.preserve=0"])
+    assert any("frames lost" in f for f in result.traffic_faults())
+    assert any("bus master" in f for f in result.trace_faults())
+    assert not result.results[0].bad
+    # and the program in the guest has counted the same
+    assert any(not ok and "whole and in order" in text for ok, text in result.ktap)
+
+
+def test_stock_kernel_is_judged_dead(name):
+    """A kernel without us: frames lost, IOMMU off, and no way to preserve."""
+    result = run(name, flavour="off", append=["lu.case=heartbeat", "lu.preserve=0"])
+    assert any("frames lost" in f for f in result.traffic_faults())
+    faults = result.trace_faults()
+    for word in ("bus master", "without TE", "switched off", "D3"):
+        assert any(word in f for f in faults), word
+    result = run(name + "-mark", flavour="off", append=["lu.case=heartbeat"])
+    assert any("ENOTTY" in f for f in result.console_faults())
+
+
+@flavours
+def test_unpreserved_device_is_stopped(name, flavour):
+    """A second card, on its own domain, that somebody keeps running.
+
+    The kernel clears its bus master at shutdown; we set it again from outside
+    at once, as a misbehaving device would.
+    """
+    config = Config(nics=(Nic(), Nic()))
+    victim = config.bdfs()[1][0]
+    slot = int(victim[8:10], 16)
+    ecam = 0xb0000000 + (slot << 15) + 4
+    short = qemutrace.short(victim)
+
+    def revive(m):
+        m.wait_line(r"^@phase freeze begin", 120)
+        with m._cond:
+            start = len(m.events)
+        m.wait_event(r"pci_cfg_write e1000e %s @0x4 <- 0x[0-9a-f]*[0-389ab]$"
+                     % re.escape(short), 60, start)
+        m.qtest("writew 0x%x 0x107" % ecam)
+
+    result = run(name, config, flavour, ["lu.case=heartbeat"], during=revive, qtest=True)
+    assert not result.console_faults()
+    assert not result.traffic_faults(0)
+
+    events = [e for e in qemutrace.parse(result.events) if e.time >= result.updates[0].begin]
+    revived = [e.time for e in events if e.kind == "command" and e.bdf == short and e.value & 4]
+    assert revived, "the second card was never set going again"
+    switch = next(e.time for e in events if e.kind == "root")
+    faults = [e for e in events if e.kind == "fault" and e.bdf == short and e.time >= switch]
+    assert faults, "no fault of the second card: it did not try"
+
+    # the observer sees a frame up to a few ms late
+    res = result.results[1]
+    last = max((seq for t, seq in res.landed if t <= switch + 0.010), default=-1)
+    after = [f for f in result.found if f[1] == 1 and f[2] > last]
+    assert not after, "frames of the second card landed after the switch"
+    assert not [f for f in result.found if f[1] == 1 and not f[3]]
+    assert last >= 0

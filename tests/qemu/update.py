@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One run of a machine through live updates, and the verdict on it."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import subprocess
+
+import qemutrace
+from machine import Config, Machine, MachineError
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+OUT = REPO / "build" / "qemu"
+
+# A stall of the emulator's main loop delays a frame by up to 20 ms. A pause
+# longer than this is the update's own.
+PAUSE_LIMIT = 0.060
+
+SPLAT = re.compile(
+    r"WARNING: |BUG: |^BUG\b|Oops|KASAN:|UBSAN:|INFO: possible|INFO: task|INFO: rcu"
+    r"|possible (recursive|circular)|suspicious RCU|Kernel panic|general protection"
+    r"|unable to handle|Call Trace:|kmemleak: \d+ new|refcount_t:|Bad page|bad page state"
+    r"|DEBUG_LOCKS_WARN|list_(add|del) corruption|DMAR: \[DMA|memory leak")
+
+PHASES = ("freeze", "shutdown", "kexec", "early boot", "adopt", "probe", "start of userspace",
+          "retrieve", "bind", "rebuild", "hotswap", "finish")
+
+
+def kernel(flavour):
+    """Path of a test kernel; KERNEL_<FLAVOUR> in the environment overrides it."""
+    path = os.environ.get("KERNEL_" + flavour.upper())
+    path = pathlib.Path(path) if path else \
+        REPO / "build" / "x86_64" / os.environ.get("KVER", "7.2") / flavour / \
+        "arch/x86/boot/bzImage"
+    if not path.exists():
+        raise FileNotFoundError("no %s kernel at %s" % (flavour, path))
+    return path
+
+
+def guest_initrd():
+    """Build the guest programs (make does nothing when they are there)."""
+    headers = REPO / "build" / "headers"
+    source = REPO / "build" / ("linux-" + os.environ.get("KVER", "7.2"))
+    if not (headers / "include/linux/liveupdate.h").exists():
+        subprocess.run(["make", "-s", "-C", source, "O=" + str(REPO / "build/headers-obj"),
+                        "headers_install", "INSTALL_HDR_PATH=" + str(headers)],
+                       check=True, capture_output=True)
+    subprocess.run(["make", "-s", "-C", REPO / "tests" / "selftests"], check=True)
+    return REPO / "build" / "selftests" / "initrd.cpio"
+
+
+@dataclasses.dataclass
+class Update:
+    """One live update: phase name -> (begin, end)."""
+
+    phases: dict
+    begin: float
+    end: float
+
+
+@dataclasses.dataclass
+class Run:
+    name: str
+    config: Config
+    outdir: pathlib.Path
+    lines: list
+    events: list
+    results: list           # traffic.Result per card
+    found: list             # every frame in guest memory at the end, see traffic.find()
+    updates: list           # Update
+    begin: float            # first preserve, or first frame without one
+    end: float
+    error: str = ""         # the machine stopped or hung
+
+    @property
+    def ktap(self):
+        """(ok, text) of all test lines of all kernels."""
+        out = []
+        for _, text in self.lines:
+            if m := re.match(r"^(not )?ok \d+ (.*)$", text):
+                out.append((not m[1], m[2]))
+        return out
+
+    @property
+    def stages(self):
+        return sum(text.startswith("Linux version") for _, text in self.lines)
+
+    def has(self, pattern):
+        return any(re.search(pattern, text) for _, text in self.lines)
+
+    # ---- verdicts: lists of complaints ----
+
+    def console_faults(self):
+        out = [self.error] if self.error else []
+        out += ["not ok: " + text for ok, text in self.ktap if not ok]
+        out += ["console: " + text for _, text in self.lines if SPLAT.search(text)]
+        # every kernel must have closed its KTAP block with the right plan
+        count = None
+        for _, text in self.lines:
+            if text == "KTAP version 1":
+                if count is not None:
+                    out.append("KTAP block without a plan")
+                count = 0
+            elif re.match(r"^(not )?ok \d+ ", text):
+                count = (count or 0) + 1
+            elif (m := re.match(r"^1\.\.(\d+)$", text)) and count is not None:
+                if int(m[1]) != count:
+                    out.append("%s tests planned, %d seen" % (m[1], count))
+                count = None
+        if count is not None:
+            out.append("KTAP block without a plan")
+        if not self.ktap:
+            out.append("no test result at all")
+        return out
+
+    def traffic_faults(self, card=0):
+        res, out = self.results[card], []
+        if not res.sent:
+            return ["no frame was ever sent"]
+        if res.lost:
+            out.append("%d of %d frames lost, first is %d"
+                       % (len(res.lost), len(res.sent), res.lost[0]))
+        if res.bad:
+            out.append("%d frames corrupted, first at descriptor %d"
+                       % (len(res.bad), res.bad[0][1]))
+        if res.duplicate:
+            out.append("%d frames landed twice" % res.duplicate)
+        for up in self.updates:
+            gap = res.longest_gap(up.begin, up.end)
+            if gap > max(PAUSE_LIMIT, self.steady_gap(card)):
+                out.append("pause of %.0f ms during the update" % (gap * 1e3))
+        stray = [pa for pa, owner, _, in_ring in self.found if owner == card and not in_ring]
+        if stray:
+            out.append("%d frames outside their buffers, first at %#x" % (len(stray), stray[0]))
+        return out
+
+    def steady_gap(self, card=0):
+        """Longest pause while nothing but receiving went on."""
+        begin = self.results[card].landed[0][0] if self.results[card].landed else 0
+        return self.results[card].longest_gap(
+            begin, self.updates[0].begin if self.updates else self.begin)
+
+    def trace_faults(self, card=0):
+        device, bridge = self.config.bdfs()[card]
+        return qemutrace.judge(qemutrace.parse(self.events), self.begin, self.end, device, (bridge,),
+                           [(u.begin, u.end) for u in self.updates])
+
+    def faults(self):
+        return self.console_faults() + self.traffic_faults() + self.trace_faults()
+
+
+# Console lines that begin and end each phase.
+_MARKS = [
+    ("freeze", r"^@phase freeze begin", r"^iommu_lu: sealed"),
+    ("shutdown", r"^iommu_lu: sealed", r"^iommu_lu: .*: switched to the preserved tables"),
+    ("kexec", r"^iommu_lu: .*: switched to the preserved tables", r"^Linux version"),
+    ("early boot", r"^Linux version", r"^iommu_lu: .*: adopted"),
+    ("adopt", r"^iommu_lu: .*: adopted", r"^iommu_lu: .*: restored domain attached"),
+    ("probe", r"^iommu_lu: .*: restored domain attached", r"^Run /init"),
+    ("start of userspace", r"^Run /init", r"^@phase retrieve begin"),
+    ("retrieve", r"^@phase retrieve begin", r"^@phase retrieve end"),
+    ("bind", r"^@phase bind begin", r"^@phase bind end"),
+    ("rebuild", r"^@phase rebuild begin", r"^@phase rebuild end"),
+    ("hotswap", r"^@phase hotswap begin", r"^@phase hotswap end"),
+    ("finish", r"^@phase finish begin", r"^@phase finish end"),
+]
+
+
+def updates_of(lines):
+    """Cut the console into live updates."""
+    starts = [i for i, (_, text) in enumerate(lines)
+              if text.startswith("@phase freeze begin")]
+    out = []
+    for n, i in enumerate(starts):
+        part = lines[i:starts[n + 1] if n + 1 < len(starts) else len(lines)]
+        if any(t.startswith("@phase freeze refused") for _, t in part):
+            continue
+        phases = {}
+        for name, first, last in _MARKS:
+            a = next((t for t, text in part if re.search(first, text)), None)
+            b = next((t for t, text in part
+                      if a is not None and t >= a and re.search(last, text)), None)
+            if b is not None:
+                phases[name] = (a, b)
+        end = phases["finish"][1] if "finish" in phases else part[-1][0]
+        out.append(Update(phases, part[0][0], end))
+    return out
+
+
+def run(name, config=Config(), flavour="plain", append=(), next_flavour=None, timeout=None,
+        during=None, on_line=None, qtest=False, first_kernel=None):
+    """Boot, run the case on the command line to its end, collect everything.
+
+    during(machine): hands on the running machine, e.g. to break something.
+    A machine that dies is a Run with an error, not an exception.
+    """
+    first = first_kernel or kernel(flavour)
+    second = kernel(next_flavour) if next_flavour else first
+    append = list(append)
+    slow = flavour == "debug"
+    if slow and not any(w.startswith("lu.bufs=") for w in append):
+        append.append("lu.bufs=12288")  # this kernel is away for longer
+    if slow:
+        append.append("lu.timeout_ms=60000")
+    timeout = timeout or (600 if slow else 120)
+    error = ""
+    outdir = OUT / re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
+    with Machine(config, first, second, guest_initrd(), outdir, append, on_line=on_line,
+                 qtest=qtest) as m:
+        try:
+            if during:
+                during(m)
+        except MachineError as exc:
+            error = str(exc)
+        try:
+            m.finish(timeout)
+        except MachineError as exc:
+            error = error or str(exc)
+        lines, events, results = list(m.lines), list(m.events), m.results
+        found = m.traffic.find()
+    begin = next((t for t, s in lines if s.startswith("@phase preserve begin")),
+                 next((t for t, s in lines if s.startswith("@ring ")), 0))
+    end = lines[-1][0] if lines else 0
+    return Run(name, config, outdir, lines, events, results, found, updates_of(lines),
+               begin, end, error)
