@@ -21,7 +21,7 @@ SPLAT = re.compile(
     r"WARNING: |BUG: |^BUG\b|Oops|KASAN:|UBSAN:|INFO: possible|INFO: task|INFO: rcu"
     r"|possible (recursive|circular)|suspicious RCU|Kernel panic|general protection"
     r"|unable to handle|Call Trace:|kmemleak: \d+ new|refcount_t:|Bad page|bad page state"
-    r"|DEBUG_LOCKS_WARN|list_(add|del) corruption|DMAR: \[DMA|memory leak")
+    r"|DEBUG_LOCKS_WARN|list_(add|del) corruption|memory leak")
 
 PHASES = ("freeze", "shutdown", "kexec", "early boot", "adopt", "probe", "start of userspace",
           "retrieve", "bind", "rebuild", "hotswap", "finish")
@@ -94,7 +94,9 @@ class Run:
     def console_faults(self):
         out = [self.error] if self.error else []
         out += ["not ok: " + text for ok, text in self.ktap if not ok]
-        out += ["console: " + text for _, text in self.lines if SPLAT.search(text)]
+        mine = "[%s]" % qemutrace.short(self.config.bdfs()[0][0])
+        out += ["console: " + text for _, text in self.lines
+                if SPLAT.search(text) or ("DMAR: [DMA" in text and mine in text)]
         # every kernel must have closed its KTAP block with the right plan
         count = None
         for _, text in self.lines:
@@ -144,7 +146,8 @@ class Run:
     def trace_faults(self, card=0):
         device, bridge = self.config.bdfs()[card]
         return qemutrace.judge(qemutrace.parse(self.events), self.begin, self.end, device, (bridge,),
-                           [(u.begin, u.end) for u in self.updates])
+                           [(u.begin, u.end) for u in self.updates],
+                           alone=len(self.config.nics) == 1)
 
     def faults(self):
         return self.console_faults() + self.traffic_faults() + self.trace_faults()

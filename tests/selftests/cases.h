@@ -15,6 +15,7 @@ enum {
 #define SESSION_NAME	"heartbeat"
 
 void case_heartbeat(long stage);
+void case_receive(long stage);
 void case_refuse(long stage);
 void case_disabled(long stage);
 void case_closed(long stage);

@@ -251,6 +251,20 @@ void case_heartbeat(long stage)
 		    U(h.st->lost), U(h.st->bad));
 }
 
+/* No update at all: for tests of the tests. */
+void case_receive(long stage)
+{
+	static struct heart h;
+
+	if (!ktap(stage == 1, "still in the first kernel") ||
+	    !setup_heart(&h, 0, opt_str("nic", "0000:00:03.0")))
+		return;
+	phase("receive", "begin", &h);
+	ktap_rc(heart_wait(&h, opt_num("frames", 600)), 0, "frames arrive");
+	phase("receive", "end", &h);
+	ktap(heart_intact(&h), "every frame whole and in order");
+}
+
 /* ---- the next kernel cannot take the device over ---- */
 
 static int command_register(const char *bdf)

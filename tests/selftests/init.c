@@ -2,14 +2,16 @@
 /*
  * PID 1 of the test machine: runs the case that the kernel command line names.
  *
- *   lu.case=NAME       heartbeat, refuse, kexec-plain, kexec-foreign, disabled,
- *                      closed
+ *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed
+ *   lu.try=NAME        refuse: only that one
  *   lu.nic=BDF         the device under test
  *   lu.nic2=BDF        a second one, running but not preserved
  *   lu.updates=N       live updates in a row (heartbeat)
  *   lu.preserve=0      heartbeat: leave the IOMMU and the device out
  *   lu.warmup=N        frames before each update
+ *   lu.tail=N          frames after each update
  *   lu.frames=N        frames in all, at least
+ *   lu.timeout_ms=N    give up when no frame arrives for so long
  *   lu.strict=1        heartbeat: also try what must be refused on the way
  *   lu.ring=N lu.bufs=N  size of the ring, number of buffers
  *   lu.next=WORD       goes to the command line of the next kernel
@@ -33,6 +35,7 @@ static const struct {
 	void (*run)(long stage);
 } cases[] = {
 	{ "heartbeat", case_heartbeat },
+	{ "receive", case_receive },
 	{ "refuse", case_refuse },
 	{ "disabled", case_disabled },
 	{ "closed", case_closed },
