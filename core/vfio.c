@@ -123,6 +123,8 @@ static struct file *vfio_lu_open(struct vfio_device *device)
 		kfree(df);
 		return file;
 	}
+	/* Regions are read and written at offsets, as through a device node. */
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
 	file->f_mapping = device->inode->i_mapping;
 	return file;
 }

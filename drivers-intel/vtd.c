@@ -29,6 +29,8 @@
 #include "context.h"
 #include "vtd.h"
 
+#define ROOT_ENTRY_NR (VTD_PAGE_SIZE / sizeof(struct root_entry))
+
 /**
  * struct intel_lu_shadow - the tables a unit is switched to
  * @root: root table
