@@ -215,9 +215,12 @@ static void heartbeat_next(struct heart *h, long stage)
 	phase("finish", "end", h);
 
 	ktap_rc(heart_wait_more(h, opt_num("tail", 100)), 0, "frames keep arriving");
-	if (want_iommu())
-		ktap(vfio_config_read16(h->cdev, PCI_COMMAND) & PCI_COMMAND_MASTER,
-		     "bus master is on");
+	if (want_iommu()) {
+		int cmd = vfio_config_read16(h->cdev, PCI_COMMAND);
+
+		if (ktap_rc(cmd, 0, "read the command register"))
+			ktap(cmd & PCI_COMMAND_MASTER, "bus master is on");
+	}
 
 	if (stage <= updates) {
 		heartbeat_leave(h, stage);

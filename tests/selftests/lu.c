@@ -211,6 +211,8 @@ long vmstat(const char *name)
 	static char buf[16384];
 	char key[64], *at;
 
+	/* counters are kept per CPU: have them added up first */
+	file_write("/proc/sys/vm/stat_refresh", "1");
 	if (file_read("/proc/vmstat", buf, sizeof(buf)) < 0)
 		return -1;
 	snprintf(key, sizeof(key), "%s ", name);
