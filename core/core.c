@@ -611,8 +611,12 @@ static void iommu_lu_flb_finish(struct liveupdate_flb_op_args *args)
 		list_del(&ldev->list);
 		kfree(ldev);
 	}
-	for (i = 0; i < in.hdr->nr_domains; i++)
+	for (i = 0; i < in.hdr->nr_domains; i++) {
+		/* restored, but none of its devices was taken over */
+		if (in.domain[i]->domain)
+			iommu_lu_free_domain(in.domain[i]);
 		kfree(in.domain[i]);
+	}
 	for (i = 0; i < in.hdr->nr_hw; i++)
 		kfree(in.unit[i]);
 	kfree(in.domain);

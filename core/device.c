@@ -380,8 +380,6 @@ struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton)
 	ret = restore_device(dev, ldev, singleton, &why);
 	if (ret) {
 		ldev->failed = ret;
-		if (ldev->domain && !ldev->domain->failed && !ldev->domain->devices)
-			ldev->domain->failed = ret;
 		iommu_lu_pci_quiesce(dev);
 		if (dev_iommu_ops(dev)->lu_ops)
 			dev_iommu_ops(dev)->lu_ops->quiesce_device(dev);
@@ -423,6 +421,18 @@ bool iommu_lu_held(struct device *dev)
 	return ldev && ldev->incoming;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_held);
+
+/**
+ * iommu_lu_preserved - is the device to be handed over to the next kernel?
+ * @dev: any device
+ */
+bool iommu_lu_preserved(struct device *dev)
+{
+	struct iommu_lu_device *ldev = dev->iommu ? READ_ONCE(dev->iommu->lu) : NULL;
+
+	return ldev && !ldev->incoming;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_preserved);
 
 /**
  * iommu_lu_is_restored - was the domain inherited from the previous kernel?

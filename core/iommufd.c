@@ -197,7 +197,7 @@ int iommufd_hwpt_lu_get(struct iommufd_ucmd *ucmd)
 		return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 	}
 	for (ldom = iommu_lu_iommufd_domains(lu->id); ldom; ldom = ldom->next)
-		if (ldom->ser.token == cmd->token && ldom->failed)
+		if (ldom->ser.token == cmd->token)
 			return -EIO;
 	return -ENOENT;
 }
@@ -433,8 +433,8 @@ static int iommufd_lu_retrieve(struct liveupdate_file_op_args *args)
 	ictx->lu->incoming = true;
 
 	for (ldom = iommu_lu_iommufd_domains(ictx->lu->id); ldom; ldom = ldom->next) {
-		/* not restored, or its device is gone: -EIO or -ENOENT for its token */
-		if (!ldom->domain)
+		/* Nobody is on it: not restored, or none of its devices was taken over. */
+		if (!ldom->devices)
 			continue;
 		rc = restore_hwpt(ictx, ldom);
 		if (rc) {
@@ -456,7 +456,7 @@ static bool iommufd_lu_can_finish(struct liveupdate_file_op_args *args)
 	struct iommu_lu_domain *ldom;
 
 	for (ldom = iommu_lu_iommufd_domains(args->serialized_data); ldom; ldom = ldom->next)
-		if (READ_ONCE(ldom->domain))
+		if (READ_ONCE(ldom->devices) || READ_ONCE(ldom->owner))
 			return false;
 	return true;
 }

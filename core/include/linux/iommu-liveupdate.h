@@ -181,6 +181,7 @@ struct iommu_domain *iommu_lu_group_lock(struct device *dev, bool *singleton);
 void iommu_lu_group_unlock(struct device *dev);
 
 bool iommu_lu_held(struct device *dev);
+bool iommu_lu_preserved(struct device *dev);
 bool iommu_lu_is_restored(struct iommu_domain *domain);
 
 /* pages.c */
@@ -220,6 +221,7 @@ static inline int iommu_lu_may_attach(struct device *dev, struct iommu_domain *d
 static inline void iommu_lu_attached(struct device *dev, struct iommu_domain *domain) { }
 static inline bool iommu_lu_may_claim(struct device *dev, void *owner) { return false; }
 static inline bool iommu_lu_held(struct device *dev) { return false; }
+static inline bool iommu_lu_preserved(struct device *dev) { return false; }
 static inline bool iommu_lu_is_restored(struct iommu_domain *domain) { return false; }
 static inline bool iommu_lu_keep_master(struct pci_dev *pdev) { return false; }
 static inline void iommu_lu_kexec_image(struct kimage *image) { }
