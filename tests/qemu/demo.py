@@ -57,7 +57,7 @@ def main():
             if m := re.search(pattern, text):
                 print("%8.3f s  %s" % (now - start, what % m.groups()), flush=True)
 
-    config = Config(nics=(Nic(args.nic, args.port),), rate=args.rate)
+    config = Config(nics=(Nic(args.nic, args.port, args.rate),))
     print("QEMU: q35, VT-d, %s%s, %d numbered frames per second"
           % (args.nic, " behind a root port" if args.port else "", args.rate))
     result = run("demo", config, first_kernel=image, on_line=on_line,

@@ -46,6 +46,7 @@ class MachineError(Exception):
 class Nic:
     model: str = "e1000e"
     port: bool = False          # behind a PCI Express root port
+    rate: int = 300             # frames per second
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,6 @@ class Config:
     nics: tuple = (Nic(),)
     iommu: str = "intel-iommu,intremap=on"
     memory: int = 2 << 30
-    rate: int = 300
 
     def bdfs(self):
         """Address of each card as Linux will name it, and of its root port."""
@@ -161,7 +161,7 @@ class Machine:
                      "-qtest-log", "none"]
         (self.outdir / "command").write_text(" ".join(argv) + "\n")
 
-        self.traffic = Traffic(str(ram), paths, cfg.rate)
+        self.traffic = Traffic(str(ram), paths, [nic.rate for nic in cfg.nics])
         # trace time stamps are wall clock
         self._epoch = time.time() - time.monotonic()
         with open(self.outdir / "qemu.stderr", "wb") as err:

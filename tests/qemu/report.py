@@ -34,7 +34,7 @@ def table(run, card=0):
            "%-22s%10s" % ("lost", len(res.lost)),
            "%-22s%10s" % ("corrupted", len(res.bad)),
            "%-22s%10s   (one frame every %.1f ms)" % (
-               "longest gap, steady", _ms(run.steady_gap(card)), 1e3 / run.config.rate)]
+               "longest gap, steady", _ms(run.steady_gap(card)), 1e3 / run.config.nics[card].rate)]
     for n, up in enumerate(run.updates):
         which = "" if len(run.updates) == 1 else " %d" % (n + 1)
         out.append("%-22s%10s" % ("longest gap, update" + which,
@@ -70,7 +70,7 @@ def picture(run, stem, card=0, title="Frames DMAed over a live update"):
     low.set_yscale("log")
     low.set_ylabel("time since the frame before, ms")
     low.set_xlabel("seconds since the live update began")
-    low.axhline(1e3 / run.config.rate, color="0.6", lw=1)
+    low.axhline(1e3 / run.config.nics[card].rate, color="0.6", lw=1)
 
     colours = plt.get_cmap("tab20").colors
     handles = []

@@ -185,14 +185,14 @@ class _Channel:
             len(self.res.landed) + len(self.res.bad) + len(self.res.dropped) >= self.frames
 
 
-def _loop(pipe, ram, paths, rate):
+def _loop(pipe, ram, paths, rates):
     try:
         os.nice(-10)
     except PermissionError:
         pass
     fd = os.open(ram, os.O_RDWR)
     mem = mmap.mmap(fd, 0)
-    chans = [_Channel(i, mine, theirs, rate) for i, (mine, theirs) in enumerate(paths)]
+    chans = [_Channel(i, *path, rate) for i, (path, rate) in enumerate(zip(paths, rates))]
     pipe.send("ready")
     stop_at = None
     while True:
@@ -220,7 +220,7 @@ def _loop(pipe, ram, paths, rate):
         if stop_at is not None and (now >= stop_at or all(c.drained for c in chans)):
             pipe.send([ch.res for ch in chans])
             stop_at = None
-        due = min((c.begin + c.frames / rate for c in chans if c.sending),
+        due = min((c.begin + c.frames / c.rate for c in chans if c.sending),
                   default=now + 0.001)
         time.sleep(max(0.0, min(due - time.monotonic(), 0.001)))
 
@@ -251,12 +251,15 @@ def _find(fd, mem, chans):
 
 
 class Traffic:
-    """Handle on the process. paths: one (generator, card) socket pair per card."""
+    """Handle on the process.
 
-    def __init__(self, ram, paths, rate):
+    paths: one (generator, card) socket pair per card; rates: frames per second.
+    """
+
+    def __init__(self, ram, paths, rates):
         ctx = multiprocessing.get_context("spawn")
         self.pipe, theirs = ctx.Pipe()
-        self.proc = ctx.Process(target=_loop, args=(theirs, ram, paths, rate), daemon=True)
+        self.proc = ctx.Process(target=_loop, args=(theirs, ram, paths, rates), daemon=True)
         self.proc.start()
         theirs.close()
         self._answer(20)

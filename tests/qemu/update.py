@@ -2,6 +2,7 @@
 """One run of a machine through live updates, and the verdict on it."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -129,9 +130,11 @@ class Run:
         if res.duplicate:
             out.append("%d frames landed twice" % res.duplicate)
         for up in self.updates:
-            gap = res.longest_gap(up.begin, up.end)
+            gap, at = max(res.gaps(up.begin, up.end), default=(float("inf"), up.begin))
             if gap > max(PAUSE_LIMIT, self.steady_gap(card)):
-                out.append("pause of %.0f ms during the update" % (gap * 1e3))
+                where = [p for p, (a, b) in up.phases.items() if a < at + gap and b > at]
+                out.append("pause of %.0f ms during the update (%s)"
+                           % (gap * 1e3, ", ".join(where)))
         stray = [pa for pa, owner, _, in_ring in self.found if owner == card and not in_ring]
         if stray:
             out.append("%d frames outside their buffers, first at %#x" % (len(stray), stray[0]))
@@ -222,6 +225,8 @@ def run(name, config=Config(), flavour="plain", append=(), next_flavour=None, ti
             error = error or str(exc)
         lines, events, results = list(m.lines), list(m.events), m.results
         found = m.traffic.find()
+    with open(outdir / "traffic.json", "w", encoding="ascii") as f:
+        json.dump([dataclasses.asdict(res) for res in results], f)
     begin = next((t for t, s in lines if s.startswith("@phase preserve begin")),
                  next((t for t, s in lines if s.startswith("@ring ")), 0))
     end = lines[-1][0] if lines else 0

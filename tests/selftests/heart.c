@@ -50,9 +50,9 @@ static int heart_common(struct heart *h, const char *bdf)
 	return h->nic ? 0 : -ENODEV;
 }
 
-static int heart_memfd(struct heart *h)
+static int heart_memfd(struct heart *h, unsigned int index)
 {
-	uint64_t ring_len = opt_num("ring", 65520);
+	uint64_t ring_len = opt_num(index ? "ring2" : "ring", 65520);
 	uint64_t buf_len = opt_num("bufs", 4096);
 	uint64_t map_off = LU_PAGE, map_len, ring_off, buf_off, size, i;
 	struct heart_state *st;
@@ -132,12 +132,12 @@ int heart_map(struct heart *h)
 	return rc;
 }
 
-int heart_open(struct heart *h, const char *bdf)
+int heart_open(struct heart *h, unsigned int index, const char *bdf)
 {
 	int rc = heart_common(h, bdf);
 
 	if (!rc)
-		rc = heart_memfd(h);
+		rc = heart_memfd(h, index);
 	if (rc)
 		return rc;
 	h->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);

@@ -59,7 +59,7 @@ struct heart {
 };
 
 /* Everything from an unbound device up to arriving frames. */
-int heart_open(struct heart *h, const char *bdf);
+int heart_open(struct heart *h, unsigned int index, const char *bdf);
 int heart_start(struct heart *h, unsigned int index);
 
 /* Take over a memfd that came from the previous kernel. */
