@@ -223,7 +223,6 @@ static int kexec_foreign(struct heart *h)
 
 	if (!ktap_rc(session, 0, "preserve everything"))
 		return session;
-	ktap_rc(payload_unpack(), 0, "read the next kernel from the disk");
 	next_cmdline(line, sizeof(line), 2);
 	if (ktap_rc(kexec_file(line), 0, "load it"))
 		ktap_rc(kexec_reboot(), -ENOEXEC,
@@ -265,6 +264,8 @@ void case_refuse(long stage)
 	if (!setup_heart(&h, 0, opt_str("nic", "0000:00:03.0")))
 		return;
 
+	/* the disk's tables come and go as it is used: not after this */
+	ktap_rc(payload_unpack(), 0, "read the next kernel from the disk");
 	/* An unmap leaves upper tables in place: have them before counting. */
 	rc = ioas_map_file(h.iommufd, h.ioas, h.memfd, 0, LU_PAGE, OTHER_IOVA);
 	if (!rc)
