@@ -26,7 +26,7 @@ STEPS = [
      "shutdown: %s walks the preserved tables only"),
     (r"^iommu_lu: (\S+): adopted", "adopt: %s goes on, nothing rewritten"),
     (r"^iommu_lu: (\S+): restored domain attached", "probe: %s on its restored domain"),
-    (r"^@phase retrieve end frames=(\d+)", "retrieve: files are back, frame %s"),
+    (r"^@phase retrieve end", "retrieve: files are back"),
     (r"^@phase hotswap end frames=(\d+)", "hotswap: new tables in use, frame %s"),
     (r"^@phase finish end frames=(\d+)", "finish: old tables freed, frame %s"),
     (r"^@end", "end"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A QEMU machine with a vIOMMU, network cards and a disk for the next kernel."""
 
+import calendar
 import dataclasses
 import os
 import pathlib
@@ -261,7 +262,6 @@ class Machine:
         m = self.STAMP.match(line)
         if not m:
             return time.monotonic(), line
-        import calendar
         whole, frac = m[1].split(".")
         secs = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
         return secs + float("0." + frac) - self._epoch, m[2]

@@ -141,10 +141,15 @@ class Run:
         return out
 
     def steady_gap(self, card=0):
-        """Longest pause while nothing but receiving went on."""
-        begin = self.results[card].landed[0][0] if self.results[card].landed else 0
-        return self.results[card].longest_gap(
-            begin, self.updates[0].begin if self.updates else self.begin)
+        """Longest pause while nothing but receiving went on: before and after."""
+        res = self.results[card]
+        if not res.landed:
+            return float("inf")
+        first, last = res.landed[0][0], res.landed[-1][0]
+        if not self.updates:
+            return res.longest_gap(first, self.begin)
+        gaps = res.gaps(first, self.updates[0].begin) + res.gaps(self.updates[-1].end, last)
+        return max(gaps)[0] if gaps else float("inf")
 
     def trace_faults(self, card=0):
         device, bridge = self.config.bdfs()[card]
