@@ -115,8 +115,8 @@ struct iommu_lu_hdr {
  * @nr_context_tables: number of context tables below @root_pa
  * @flags: IOMMU_INTEL_SER_*
  *
- * Rests on: Intel VT-d specification 5.0, 9.1 (root entry), 9.3 (context
- * entry), 11.4.5 (RTADDR_REG).
+ * Rests on: Intel VT-d specification, 9.1 "Root Entry", 9.3 "Context Entry" and
+ * the Root Table Address Register.
  */
 struct iommu_intel_ser {
 	__u64 cap;

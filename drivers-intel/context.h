@@ -2,9 +2,9 @@
 /*
  * Legacy-mode context entries as values: no registers, no locks, no allocation.
  *
- * VT-d specification 5.0, 9.3 "Context Entry". An entry is 128 bits, 16-byte
- * aligned. Hardware reads it atomically (5.0, 6.9: entries are fetched as a
- * whole), so one 128-bit store changes it without an intermediate state.
+ * VT-d specification, 9.3 "Context Entry". An entry is 128 bits, aligned to 16
+ * bytes, so it lies within one cache line. One locked 128-bit store changes it
+ * without an intermediate state that the hardware could fetch.
  */
 #ifndef INTEL_LU_CONTEXT_H
 #define INTEL_LU_CONTEXT_H

@@ -14,7 +14,7 @@
  * it as to any other. The first attach of a restored domain finds its entry in
  * place and writes nothing.
  *
- * Sections refer to the VT-d specification, revision 5.0.
+ * Register names and sections are those of the VT-d specification.
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
@@ -278,12 +278,13 @@ static int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_do
  * intel_lu_shutdown - leave a unit running for its preserved devices
  * @iommu: unit
  *
- * Translation stays enabled. The root table pointer may be set again while it
- * is (6.6, 11.4.4: SRTP); the table type does not change. In-flight requests of
- * preserved devices resolve to the same result before and after.
+ * Translation stays enabled. Software may set the root table pointer while it is
+ * (Global Command Register, SRTP), if requests in flight resolve to the same
+ * result through both tables. Those of preserved devices do, and nobody waits
+ * for the others. The type of the table does not change.
  *
- * Fault events are masked (11.4.9.1): their message would go to a vector that
- * nobody owns. Faults are still recorded in the registers.
+ * Fault events are masked (Fault Event Control Register, IM): their message
+ * would go to a vector that nobody owns. Faults are still recorded.
  *
  * Context: only this CPU runs.
  * Return: false if nothing behind the unit is preserved.
@@ -591,9 +592,10 @@ static int replace_domain(struct dmar_domain *new, struct device *dev, struct dm
 	pci_for_each_dma_alias(to_pci_dev(dev), store_context, &replace);
 
 	/*
-	 * Context cache before IOTLB, both with the old domain id (6.5.3.1):
-	 * what is still in flight uses one set of tables or the other, and both
-	 * map the memory of this device's owner only.
+	 * Context cache before IOTLB, both with the old domain id (6.5.3.3 and
+	 * Context Command Register, ICC: cached entries tag the IOTLB). What is
+	 * still in flight uses one set of tables or the other, and both map
+	 * memory of this device's owner only.
 	 */
 	pci_for_each_dma_alias(to_pci_dev(dev), flush_context, &replace);
 	iommu->flush.flush_iotlb(iommu, replace.old_did, 0, 0, DMA_TLB_DSI_FLUSH);

@@ -39,11 +39,13 @@ static inline int intel_lu_check_context(struct intel_iommu *iommu, struct dmar_
 {
 	return 0;
 }
+
 static inline bool intel_lu_replace(struct iommu_domain *domain, struct device *dev,
 				    struct iommu_domain *old, int *ret)
 {
 	return false;
 }
+
 static inline void intel_lu_free_ids(struct dmar_domain *domain) { }
 
 #endif

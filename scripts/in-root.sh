@@ -12,7 +12,7 @@ shift
 src=$(cd "$(dirname "$0")/.." && pwd)
 
 if [ "$(id -u)" != 0 ]; then
-	exec sudo --preserve-env=KDIR,CCACHE_DIR,JOBS,ACCEL,V "$0" "$root" "$@"
+	exec sudo --preserve-env=KDIR,CCACHE_DIR,JOBS,ACCEL,KVER,RUNS "$0" "$root" "$@"
 fi
 
 # shellcheck disable=SC2016
@@ -29,6 +29,6 @@ if [ -n "$kdir" ]; then
 	mount --bind "$kdir" "$root$kdir"
 fi
 exec chroot "$root" /usr/bin/env -C /src \
-	PATH=/usr/lib/ccache:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 	CCACHE_DIR="${CCACHE_DIR:-/src/build/ccache}" LC_ALL=C.UTF-8 HOME=/root "$@"
 ' _ "$root" "$src" "${KDIR:-}" "$@"

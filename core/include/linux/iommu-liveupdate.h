@@ -213,11 +213,13 @@ static inline struct iommu_domain *iommu_lu_restore(struct device *dev, bool sin
 {
 	return NULL;
 }
+
 static inline int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain,
 				      bool must_succeed)
 {
 	return 0;
 }
+
 static inline void iommu_lu_attached(struct device *dev, struct iommu_domain *domain) { }
 static inline bool iommu_lu_may_claim(struct device *dev, void *owner) { return false; }
 static inline bool iommu_lu_held(struct device *dev) { return false; }

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a person types. The kernel reads Kbuild and Kconfig instead.
+
+KVER	?= 7.2
+ARCH	?= x86_64
+RUNS	?= 20
+ROOT	:= build/root
+IN	:= scripts/in-root.sh $(ROOT)
+SOURCE	:= build/linux-$(KVER)
+TESTS	?= tests/qemu
+PYTEST	:= KVER=$(KVER) $(IN) pytest -p no:cacheprovider
+
+.PHONY: help
+help:
+	@echo 'See it work:'
+	@echo '  make demo         live update of a machine in QEMU with DMA running, table and picture'
+	@echo '  make test         all cases once'
+	@echo '  make test-debug   the cases again on a kernel with KASAN, lockdep, kmemleak'
+	@echo '  make soak RUNS=20 every QEMU case so many times'
+	@echo
+	@echo 'Use it in a kernel of your own:'
+	@echo '  make apply KDIR=/path/to/linux     put it into a kernel tree (DRY=1 only tries)'
+	@echo '  make unapply KDIR=/path/to/linux   take it out again'
+	@echo
+	@echo 'Work on it:'
+	@echo '  make kernels      the kernels that make test uses'
+	@echo '  make checkpatch   style of C files and hooks, by the rules of the kernel'
+	@echo '  make shell        a shell inside the tools root'
+	@echo '  make clean        remove kernels and results; make distclean removes all of build/'
+	@echo
+	@echo 'KVER=$(KVER) is the kernel version. TESTS="tests/qemu -k igb" chooses cases. ACCEL=kvm uses KVM.'
+
+.PHONY: root source
+root:
+	@scripts/tools-root.sh $(ROOT)
+
+source: root
+	@scripts/kernel-source.sh $(ROOT) $(KVER) $(SOURCE)
+	@scripts/apply.sh --link $(SOURCE)
+
+.PHONY: kernel-plain kernel-off kernel-debug kernels
+kernel-plain kernel-off kernel-debug: kernel-%: source
+	@$(IN) scripts/build-kernel.sh $(ARCH) $(KVER) $*
+
+kernels: kernel-plain kernel-off
+
+.PHONY: demo test test-debug soak
+demo: kernel-plain
+	@KVER=$(KVER) $(IN) python3 tests/qemu/demo.py
+
+test: kernels
+	@$(PYTEST) -m 'not debug' $(TESTS)
+
+test-debug: kernel-debug
+	@$(PYTEST) -m debug $(TESTS)
+
+soak: kernels
+	@RUNS=$(RUNS) $(PYTEST) -m 'qemu and not debug' $(TESTS)
+
+.PHONY: apply unapply
+apply unapply:
+	@test -n '$(KDIR)' || { echo 'usage: make $@ KDIR=/path/to/linux' >&2; exit 2; }
+	@scripts/apply.sh $(if $(DRY),-n) $(if $(filter unapply,$@),-R) '$(KDIR)'
+
+.PHONY: checkpatch shell clean distclean
+checkpatch: source
+	@$(IN) scripts/checkpatch.sh $(SOURCE)
+
+shell: root
+	@$(IN) bash
+
+clean:
+	rm -rf build/x86_64 build/qemu build/demo build/selftests build/headers build/headers-obj
+
+distclean:
+	rm -rf --one-file-system build
