@@ -19,7 +19,7 @@ OUT = REPO / "build" / "qemu"
 PAUSE_LIMIT = 0.060
 
 SPLAT = re.compile(
-    r"WARNING: |BUG: |^BUG\b|Oops|KASAN:|UBSAN:|INFO: possible|INFO: task|INFO: rcu"
+    r"WARNING: |BUG: |^BUG\b|Oops|KASAN:|UBSAN:|INFO: possible|INFO: trying|INFO: task|INFO: rcu"
     r"|possible (recursive|circular)|suspicious RCU|Kernel panic|general protection"
     r"|unable to handle|Call Trace:|kmemleak: \d+ new|refcount_t:|Bad page|bad page state"
     r"|DEBUG_LOCKS_WARN|list_(add|del) corruption")
@@ -215,7 +215,7 @@ def run(name, config=Config(), flavour="plain", append=(), next_flavour=None, ti
         # twice meanwhile. KASAN's shadow has to fit into the scratch areas.
         config = dataclasses.replace(config, nics=tuple(
             dataclasses.replace(nic, rate=min(nic.rate, 100)) for nic in config.nics))
-        append += ["lu.timeout_ms=60000", "kho_scratch=448M,2M,448M"]
+        append = ["lu.timeout_ms=60000", "kho_scratch=448M,2M,448M"] + append
     timeout = timeout or (600 if slow else 120)
     error = ""
     outdir = OUT / re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
