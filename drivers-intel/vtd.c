@@ -362,8 +362,9 @@ static int adopt_root(struct intel_iommu *iommu, const struct iommu_intel_ser *s
 static void adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 {
 	struct iommu_lu_device *ldev;
-	DEFINE_XARRAY(owners);
+	struct xarray owners;
 
+	xa_init(&owners);
 	for (ldev = unit->first; ldev; ldev = ldev->next) {
 		u16 did = ldev->ser.intel.did;
 		int ret;
