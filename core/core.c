@@ -21,6 +21,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho_block.h>
 #include <linux/liveupdate.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -547,6 +548,57 @@ int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg
 			return ret;
 	}
 	return 0;
+}
+
+/**
+ * iommu_lu_busy - is there a device that must not be stopped?
+ * @name: its name, at least IOMMU_LU_NAME_LEN bytes
+ */
+bool iommu_lu_busy(char *name)
+{
+	struct iommu_lu_device *ldev;
+
+	scoped_guard(mutex, &iommu_lu_out.lock) {
+		ldev = list_first_entry_or_null(&iommu_lu_out.devices, struct iommu_lu_device,
+						list);
+		if (ldev) {
+			strscpy(name, dev_name(ldev->dev), IOMMU_LU_NAME_LEN);
+			return true;
+		}
+	}
+	guard(mutex)(&in.lock);
+	list_for_each_entry(ldev, &in.device_list, list) {
+		if (!READ_ONCE(ldev->held))
+			continue;
+		strscpy(name, dev_name(ldev->dev), IOMMU_LU_NAME_LEN);
+		return true;
+	}
+	return false;
+}
+
+void iommu_lu_show_incoming(struct seq_file *m,
+			    int (*unit)(struct seq_file *m, const struct iommu_lu_unit *unit),
+			    int (*domain)(struct seq_file *m, const struct iommu_lu_domain *ldom),
+			    int (*device)(struct seq_file *m, const struct iommu_lu_device *ldev))
+{
+	struct iommu_lu_device *ldev;
+	u32 i;
+
+	guard(mutex)(&in.lock);
+	if (!in.present) {
+		seq_puts(m, "nothing inherited\n");
+		return;
+	}
+	if (in.bad || !in.hdr) {
+		seq_printf(m, "%s (%d)\n", in.bad ? "unusable" : "finished", in.bad);
+		return;
+	}
+	for (i = 0; i < in.hdr->nr_hw; i++)
+		unit(m, in.unit[i]);
+	for (i = 0; i < in.hdr->nr_domains; i++)
+		domain(m, in.domain[i]);
+	list_for_each_entry(ldev, &in.device_list, list)
+		device(m, ldev);
 }
 
 /* --- FLB ---------------------------------------------------------------- */

@@ -389,6 +389,7 @@ struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton)
 	}
 
 	ldev->domain->devices++;
+	ldev->held = true;
 	dev->iommu->lu = ldev;
 	pr_info("%s: restored domain attached\n", dev_name(dev));
 	return ldev->domain->domain;
@@ -484,6 +485,7 @@ void iommu_lu_attached(struct device *dev, struct iommu_domain *domain)
 		return;
 	ldom = ldev->domain;
 	WRITE_ONCE(dev->iommu->lu, NULL);
+	ldev->held = false;
 	ldom->devices--;
 	if (ldom->device_left)
 		ldom->device_left(ldom->arg);

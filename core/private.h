@@ -37,6 +37,16 @@ void iommu_lu_del_device(struct iommu_lu_device *ldev);
 
 struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf);
 bool iommu_lu_incoming_bad(void);
+
+/* "0000:00:00.0" and some */
+#define IOMMU_LU_NAME_LEN	32
+bool iommu_lu_busy(char *name);
+
+struct seq_file;
+void iommu_lu_show_incoming(struct seq_file *m,
+			    int (*unit)(struct seq_file *m, const struct iommu_lu_unit *unit),
+			    int (*domain)(struct seq_file *m, const struct iommu_lu_domain *ldom),
+			    int (*device)(struct seq_file *m, const struct iommu_lu_device *ldev));
 int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg), void *arg);
 
 int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser);

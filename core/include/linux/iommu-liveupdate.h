@@ -83,6 +83,7 @@ struct iommu_lu_domain {
  * @unit: the unit that translates for it
  * @domain: the domain it is attached to
  * @incoming: inherited from the previous kernel
+ * @held: inherited, and attached to its restored domain
  * @frozen: verified by a freeze; bus master stays on from here
  * @stale: what was preserved is no longer true, the next freeze fails
  * @failed: errno for an inherited device that could not be taken over, else 0
@@ -98,6 +99,7 @@ struct iommu_lu_device {
 	struct iommu_lu_unit *unit;
 	struct iommu_lu_domain *domain;
 	bool incoming;
+	bool held;
 	bool frozen;
 	bool stale;
 	int failed;
