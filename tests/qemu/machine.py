@@ -113,8 +113,10 @@ class Machine:
         return path
 
     def cmdline(self):
+        # no_timer_check: an emulated timer on a busy host may miss its deadline
         words = ["console=ttyS0", "earlycon=uart8250,io,0x3f8", "printk.devkmsg=on",
-                 "loglevel=7", "kho=on", "liveupdate=on", "intel_iommu=on", "panic=-1"]
+                 "loglevel=7", "no_timer_check", "kho=on", "liveupdate=on", "intel_iommu=on",
+                 "panic=-1"]
         for i, (bdf, _) in enumerate(self.config.bdfs()):
             words.append("lu.nic%s=%s" % ("" if i == 0 else i + 1, bdf))
         return " ".join(words + self.append)

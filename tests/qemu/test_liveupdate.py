@@ -230,7 +230,7 @@ def test_stock_kernel_is_judged_dead(name):
 
 
 def test_a_short_pause_is_seen(name):
-    """Bus master off for 200 ms, from outside: all three witnesses notice."""
+    """Bus master off for 400 ms, from outside: all witnesses notice."""
     config = Config()
     bdf = config.bdfs()[0][0]
     command = ECAM + (int(bdf[8:10], 16) << 15) + 4
@@ -238,13 +238,14 @@ def test_a_short_pause_is_seen(name):
     def blip(m):
         m.wait_line(r"^@phase receive begin", 60)
         m.qtest("writew %#x 0x103" % command)
-        time.sleep(0.2)     # the length of the pause, nothing is waited for
+        time.sleep(0.4)     # the length of the pause, nothing is waited for
         m.qtest("writew %#x 0x107" % command)
 
     result = run(name, config, "off", ["lu.case=receive"], during=blip, qtest=True)
     assert any("frames lost" in f for f in result.traffic_faults())
     assert any("bus master" in f for f in result.trace_faults())
-    assert result.results[0].longest_gap() > 0.150
+    assert any("whole and in order" in f for f in result.console_faults())
+    assert result.results[0].longest_gap() > 0.3
 
 
 @flavours
@@ -252,11 +253,11 @@ def test_unpreserved_device_is_stopped(name, flavour):
     """A second card, on its own domain, that somebody keeps running.
 
     The kernel clears its bus master at shutdown; we set it again from outside
-    at once, as a misbehaving device would. Its ring is small and its frames are
-    few: when it is stopped, QEMU's model runs through the rest of the ring in
-    one go, and the whole emulator stands still meanwhile.
+    at once, as a misbehaving device would. It never has more than a few
+    descriptors: when its DMA fails, QEMU's model runs through all of them in one
+    go, and the whole emulator stands still meanwhile.
     """
-    config = Config(nics=(Nic(), Nic(rate=50)))
+    config = Config(nics=(Nic(), Nic()))
     victim = config.bdfs()[1][0]
     slot = int(victim[8:10], 16)
     command = ECAM + (slot << 15) + 4
@@ -270,7 +271,7 @@ def test_unpreserved_device_is_stopped(name, flavour):
                      % re.escape(short), 60, start)
         m.qtest("writew %#x 0x107" % command)
 
-    result = run(name, config, flavour, ["lu.case=heartbeat", "lu.ring2=1024"], during=revive,
+    result = run(name, config, flavour, ["lu.case=heartbeat", "lu.window2=64"], during=revive,
                  qtest=True)
     check(result)
 

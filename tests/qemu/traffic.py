@@ -24,9 +24,10 @@ FRAME_LEN = HEAD.size + BODY.size
 M64 = (1 << 64) - 1
 PAGE = 4096
 
-# A frame that the card does not take within this time is gone, as on a wire
-# whose receiver has a buffer of this size.
-PATIENCE = 0.060
+# A frame that the card does not take within this time is gone. Long enough for
+# the emulator to stand still on a busy host (real cards buffer more at these
+# rates); pauses are judged by their length, whether a frame was lost or not.
+PATIENCE = 0.2
 
 
 def _source(card):

@@ -41,7 +41,13 @@ static bool e1000e_done(const void *ring, unsigned int i, unsigned int *len)
 	return true;
 }
 
-static int e1000e_start(volatile void *bar, uint64_t ring_iova, unsigned int n)
+static void e1000e_give(volatile void *bar, unsigned int tail)
+{
+	nic_wr(bar, RDT, tail);
+}
+
+static int e1000e_start(volatile void *bar, uint64_t ring_iova, unsigned int n,
+				unsigned int tail)
 {
 	int rc;
 
@@ -62,7 +68,7 @@ static int e1000e_start(volatile void *bar, uint64_t ring_iova, unsigned int n)
 	nic_wr(bar, RDH, 0);
 	nic_wr(bar, NIC_RCTL, NIC_RCTL_EN | NIC_RCTL_UPE | NIC_RCTL_MPE |
 			      NIC_RCTL_BAM | NIC_RCTL_SECRC);
-	nic_wr(bar, RDT, n - 1);
+	e1000e_give(bar, tail);
 	return 0;
 }
 
@@ -71,4 +77,5 @@ const struct nic_ops e1000e_ops = {
 	.fill = e1000e_fill,
 	.done = e1000e_done,
 	.start = e1000e_start,
+	.give = e1000e_give,
 };

@@ -50,9 +50,9 @@ static int heart_common(struct heart *h, const char *bdf)
 	return h->nic ? 0 : -ENODEV;
 }
 
-static int heart_memfd(struct heart *h, unsigned int index)
+static int heart_memfd(struct heart *h)
 {
-	uint64_t ring_len = opt_num(index ? "ring2" : "ring", 65520);
+	uint64_t ring_len = opt_num("ring", 65520);
 	uint64_t buf_len = opt_num("bufs", 4096);
 	uint64_t map_off = LU_PAGE, map_len, ring_off, buf_off, size, i;
 	struct heart_state *st;
@@ -132,12 +132,12 @@ int heart_map(struct heart *h)
 	return rc;
 }
 
-int heart_open(struct heart *h, unsigned int index, const char *bdf)
+int heart_open(struct heart *h, const char *bdf)
 {
 	int rc = heart_common(h, bdf);
 
 	if (!rc)
-		rc = heart_memfd(h, index);
+		rc = heart_memfd(h);
 	if (rc)
 		return rc;
 	h->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
@@ -168,7 +168,8 @@ int heart_start(struct heart *h, unsigned int index)
 	rc = vfio_bus_master(h->cdev, true);
 	if (!rc)
 		rc = h->nic->start(h->bar, HEART_IOVA + h->st->ring_off,
-				   h->st->ring_len);
+				   h->st->ring_len,
+				   h->window ? h->window : h->st->ring_len - 1);
 	if (!rc)
 		say("@ring index=%u bdf=%s nic=%s state_pa=0x%llx", index, h->bdf,
 		    h->nic->name, (unsigned long long)map[0]);
@@ -235,6 +236,8 @@ static void *heart_thread(void *arg)
 		while (h->st->next < h->st->ring_len &&
 		       h->nic->done(h->ring, h->st->next, &len))
 			heart_check(h, len);
+		if (h->window && h->st->next + h->window < h->st->ring_len)
+			h->nic->give(h->bar, h->st->next + h->window);
 		usleep(1000);
 	}
 	return NULL;

@@ -52,6 +52,7 @@ struct heart {
 	uint32_t ioas;
 	uint32_t hwpt;
 	volatile void *bar;
+	uint64_t window;		/* descriptors the card may have, 0: all */
 
 	pthread_t thread;
 	bool stop;
@@ -59,7 +60,7 @@ struct heart {
 };
 
 /* Everything from an unbound device up to arriving frames. */
-int heart_open(struct heart *h, unsigned int index, const char *bdf);
+int heart_open(struct heart *h, const char *bdf);
 int heart_start(struct heart *h, unsigned int index);
 
 /* Take over a memfd that came from the previous kernel. */

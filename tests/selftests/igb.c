@@ -55,7 +55,13 @@ static bool igb_done(const void *ring, unsigned int i, unsigned int *len)
 	return true;
 }
 
-static int igb_start(volatile void *bar, uint64_t ring_iova, unsigned int n)
+static void igb_give(volatile void *bar, unsigned int tail)
+{
+	nic_wr(bar, RDT, tail);
+}
+
+static int igb_start(volatile void *bar, uint64_t ring_iova, unsigned int n,
+			     unsigned int tail)
 {
 	int rc;
 
@@ -84,7 +90,7 @@ static int igb_start(volatile void *bar, uint64_t ring_iova, unsigned int n)
 	nic_wr(bar, RXDCTL, nic_rd(bar, RXDCTL) | RXDCTL_ENABLE);
 	nic_wr(bar, NIC_RCTL, NIC_RCTL_EN | NIC_RCTL_UPE | NIC_RCTL_MPE |
 			      NIC_RCTL_BAM | NIC_RCTL_SECRC);
-	nic_wr(bar, RDT, n - 1);
+	igb_give(bar, tail);
 	return 0;
 }
 
@@ -93,4 +99,5 @@ const struct nic_ops igb_ops = {
 	.fill = igb_fill,
 	.done = igb_done,
 	.start = igb_start,
+	.give = igb_give,
 };

@@ -13,7 +13,9 @@
  *   lu.frames=N        frames in all, at least
  *   lu.timeout_ms=N    give up when no frame arrives for so long
  *   lu.strict=1        heartbeat: also try what must be refused on the way
- *   lu.ring=N lu.ring2=N lu.bufs=N  sizes of the rings, number of buffers
+ *   lu.ring=N lu.bufs=N  size of the ring, number of buffers
+ *   lu.window=N lu.window2=N  give the first, second card only so many
+ *                      descriptors at a time
  *   lu.next=WORD       goes to the command line of the next kernel
  *   lu.stage=N         set by ourselves
  */
@@ -97,8 +99,9 @@ void phase(const char *name, const char *what, struct heart *h)
 
 bool setup_heart(struct heart *h, unsigned int index, const char *bdf)
 {
+	h->window = opt_num(index ? "window2" : "window", 0);
 	return ktap_rc(vfio_bind_driver(bdf, "vfio-pci"), 0, "bind %s to vfio-pci", bdf) &&
-	       ktap_rc(heart_open(h, index, bdf), 0, "map and attach %s", bdf) &&
+	       ktap_rc(heart_open(h, bdf), 0, "map and attach %s", bdf) &&
 	       ktap_rc(heart_start(h, index), 0, "start %s", bdf) &&
 	       ktap_rc(heart_poll_start(h), 0, "poll %s", bdf) &&
 	       ktap_rc(heart_wait(h, 20), 0, "%s: first frames", bdf);

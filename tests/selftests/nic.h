@@ -17,8 +17,14 @@ struct nic_ops {
 	void (*fill)(void *ring, unsigned int i, uint64_t iova);
 	/* has the card filled descriptor @i, and with how many bytes? */
 	bool (*done)(const void *ring, unsigned int i, unsigned int *len);
-	/* start receiving; bus master is the caller's business */
-	int (*start)(volatile void *bar, uint64_t ring_iova, unsigned int n);
+	/*
+	 * Start receiving into a ring of @n, the first @tail of them given to
+	 * the card. Bus master is the caller's business.
+	 */
+	int (*start)(volatile void *bar, uint64_t ring_iova, unsigned int n,
+		     unsigned int tail);
+	/* give the card the descriptors up to @tail */
+	void (*give)(volatile void *bar, unsigned int tail);
 };
 
 extern const struct nic_ops e1000e_ops, igb_ops;
