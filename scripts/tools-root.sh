@@ -21,8 +21,10 @@ packages=(
 	zstd rsync git quilt ccache perl python3 pahole
 	# machines and tests
 	python3-pytest python3-matplotlib
+	# fuzzing; the ABI on arm64
+	clang libclang-rt-19-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 )
-backports=(qemu-system-x86)
+backports=(qemu-system-x86 qemu-user)
 
 wanted="$(sed '/^#/d' "$0" | sha256sum)"
 if [ -f "$root/.complete" ] && [ "$(cat "$root/.complete")" = "$wanted" ]; then
