@@ -149,7 +149,7 @@ class Run:
             return float("inf")
         first, last = res.landed[0][0], res.landed[-1][0]
         if not self.updates:
-            return res.longest_gap(first, self.begin)
+            return res.longest_gap(first, last)
         gaps = res.gaps(first, self.updates[0].begin) + res.gaps(self.updates[-1].end, last)
         return max(gaps)[0] if gaps else float("inf")
 
