@@ -340,11 +340,11 @@ static int restore_device(struct device *dev, struct iommu_lu_device *ldev, bool
 	ret = restore_domain(dev, ldom);
 	if (ret)
 		return ret;
-	*why = "its ids are not usable";
+	*why = "the hardware does not use the domain that was preserved";
 	ret = ops->restore_device(dev, ldom->domain, ldev);
 	if (ret)
 		return ret;
-	*why = "the hardware does not use the domain that was preserved";
+	*why = "its domain cannot be attached";
 	return ldom->domain->ops->attach_dev(ldom->domain, dev, NULL);
 }
 

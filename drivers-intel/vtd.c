@@ -443,31 +443,80 @@ static int intel_lu_restore_domain(struct iommu_domain *domain, const struct iom
 	return 0;
 }
 
+/**
+ * intel_lu_check_context - is the entry that is present the domain's?
+ * @iommu: unit
+ * @domain: domain that is being attached
+ * @context: present entry
+ *
+ * Context: iommu->lock held.
+ * Return: 0, or -EINVAL for a restored domain whose entry differs.
+ */
+int intel_lu_check_context(struct intel_iommu *iommu, struct dmar_domain *domain,
+			   const struct context_entry *context)
+{
+	struct intel_lu_context present = { .lo = context->lo, .hi = context->hi };
+	struct pt_iommu_vtdss_hw_info pt_info;
+	struct intel_lu_context want;
+
+	if (!iommu_lu_is_restored(&domain->domain))
+		return 0;
+	pt_iommu_vtdss_hw_info(&domain->sspt, &pt_info);
+	want = intel_lu_context_make(pt_info.ssptptr, pt_info.aw, domain_id_iommu(domain, iommu),
+				     false);
+	if (intel_lu_context_equal(present, want))
+		return 0;
+	pr_err("%s: context entry is %#llx:%#llx, the restored domain needs %#llx:%#llx\n",
+	       iommu->name, present.hi, present.lo, want.hi, want.lo);
+	return -EINVAL;
+}
+
 /*
  * Give the domain the id it has on this unit. The count starts at zero: the
  * attach that follows takes the first reference, the last detach frees the id.
+ */
+static int restore_id(struct intel_iommu *iommu, struct dmar_domain *domain, u16 did)
+{
+	struct iommu_domain_info *id, *curr;
+
+	id = kzalloc_obj(*id);
+	if (!id)
+		return -ENOMEM;
+	id->did = did;
+	id->iommu = iommu;
+
+	guard(mutex)(&iommu->did_lock);
+	curr = xa_cmpxchg(&domain->iommu_array, iommu->seq_id, NULL, id, GFP_KERNEL);
+	if (!curr)
+		return 0;
+	kfree(id);
+	if (xa_is_err(curr))
+		return xa_err(curr);
+	return curr->did == did ? 0 : -EINVAL;
+}
+
+/*
+ * Compare before attach_dev does: its error path removes the entries, and the
+ * device must have been stopped by then.
  */
 static int intel_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 				   struct iommu_lu_device *ldev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
-	struct iommu_domain_info *id, *curr;
+	struct intel_iommu *iommu = info->iommu;
+	struct intel_lu_context entry;
+	struct context_entry context;
+	int ret, i;
 
-	id = kzalloc_obj(*id);
-	if (!id)
-		return -ENOMEM;
-	id->did = ldev->ser.intel.did;
-	id->iommu = info->iommu;
-
-	guard(mutex)(&info->iommu->did_lock);
-	curr = xa_cmpxchg(&dmar_domain->iommu_array, info->iommu->seq_id, NULL, id, GFP_KERNEL);
-	if (!curr)
-		return 0;
-	kfree(id);
-	if (xa_is_err(curr))
-		return xa_err(curr);
-	return curr->did == ldev->ser.intel.did ? 0 : -EINVAL;
+	ret = restore_id(iommu, dmar_domain, ldev->ser.intel.did);
+	for (i = 0; i < ldev->ser.nr_rids && !ret; i++) {
+		entry = read_context(iommu, ldev->ser.rids[i]);
+		context.lo = entry.lo;
+		context.hi = entry.hi;
+		ret = intel_lu_check_context(iommu, dmar_domain, &context);
+	}
+	return ret;
 }
 
 /**
@@ -497,34 +546,6 @@ static void intel_lu_quiesce_device(struct device *dev)
 	/* The inherited entry is still there; no domain of this kernel owns it. */
 	info->domain_attached = true;
 	device_block_translation(dev);
-}
-
-/**
- * intel_lu_check_context - is the entry that is present the domain's?
- * @iommu: unit
- * @domain: domain that is being attached
- * @context: present entry
- *
- * Context: iommu->lock held.
- * Return: 0, or -EINVAL for a restored domain whose entry differs.
- */
-int intel_lu_check_context(struct intel_iommu *iommu, struct dmar_domain *domain,
-			   const struct context_entry *context)
-{
-	struct intel_lu_context present = { .lo = context->lo, .hi = context->hi };
-	struct pt_iommu_vtdss_hw_info pt_info;
-	struct intel_lu_context want;
-
-	if (!iommu_lu_is_restored(&domain->domain))
-		return 0;
-	pt_iommu_vtdss_hw_info(&domain->sspt, &pt_info);
-	want = intel_lu_context_make(pt_info.ssptptr, pt_info.aw, domain_id_iommu(domain, iommu),
-				     false);
-	if (intel_lu_context_equal(present, want))
-		return 0;
-	pr_err("%s: context entry is %#llx:%#llx, the restored domain needs %#llx:%#llx\n",
-	       iommu->name, present.hi, present.lo, want.hi, want.lo);
-	return -EINVAL;
 }
 
 /* --- hitless replace ------------------------------------------------------ */

@@ -124,9 +124,8 @@ struct iommu_lu_device {
  * @restore_domain: turn @domain, fresh and never attached, into the one that
  *	@ser describes. O(1), no copy. On error @domain is as it was.
  * @restore_device: @dev is about to be attached to the restored @domain:
- *	install ids, check that the driver's part of @ldev->ser makes sense.
- *	The attach_dev that follows must write nothing, and fail if what the
- *	hardware uses is not exactly what it would have written.
+ *	install ids, and fail if what the hardware uses is not exactly what
+ *	attach_dev would write. The attach_dev that follows writes nothing.
  * @quiesce_device: @dev could not be taken over and its bus master is off:
  *	remove what the hardware still has for it.
  *
