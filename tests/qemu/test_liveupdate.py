@@ -99,7 +99,8 @@ def test_held_until_finished(name, flavour, machine):
 # ---- what is refused before the jump ----
 
 TRIES = ("mark-errors", "not-marked", "memfd-missing", "memfd-elsewhere", "device-first",
-         "anonymous", "unbound", "frozen", "kexec-nothing", "kexec-without-kho")
+         "anonymous", "unbound", "other-hwpt", "interrupts", "frozen", "suspend",
+         "kexec-nothing", "kexec-without-kho")
 
 _refused = {}
 
@@ -142,6 +143,14 @@ def test_kernel_without_us_is_refused(name, flavour):
                  append=["lu.case=refuse", "lu.try=kexec-foreign"])
     assert not result.console_faults() + result.traffic_faults()
     assert result.stages == 1
+
+
+@flavours
+def test_scalable_mode_is_refused(name, flavour):
+    result = run(name, Config(iommu="intel-iommu,intremap=on,scalable-mode=on"), flavour,
+                 ["lu.case=refuse", "lu.try=scalable"])
+    assert not result.console_faults() + result.traffic_faults()
+    assert result.has("scalable mode is not carried")
 
 
 @flavours
@@ -198,7 +207,7 @@ def test_wrong_context_entry(name, flavour, machine):
         m.write_ram(at, struct.pack("<Q", hi ^ (0x15 << 8)))
         done.append((root, hi))
 
-    result = run(name, config, flavour, CLOSED, during=tamper)
+    result = run(name, config, flavour, CLOSED + ["lu.domain_lost=1"], during=tamper)
     assert done, "nothing was patched: %s" % result.error
     check_closed(result)
     assert result.has(r"iommu_lu: .*%s.*not taken over" % re.escape(bdf)), \

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -448,6 +449,30 @@ int vfio_detach(int dev)
 	struct vfio_device_detach_iommufd_pt arg = { .argsz = sizeof(arg) };
 
 	return xioctl(dev, VFIO_DEVICE_DETACH_IOMMUFD_PT, &arg);
+}
+
+/* One MSI, signalled to nobody. */
+int vfio_msi(int dev, bool on)
+{
+	struct {
+		struct vfio_irq_set set;
+		int32_t eventfd;
+	} arg = {
+		.set.argsz = on ? sizeof(arg) : sizeof(arg.set),
+		.set.flags = VFIO_IRQ_SET_ACTION_TRIGGER |
+			     (on ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE),
+		.set.index = VFIO_PCI_MSI_IRQ_INDEX,
+		.set.count = on,
+	};
+	int rc;
+
+	arg.eventfd = on ? eventfd(0, EFD_CLOEXEC) : -1;
+	if (on && arg.eventfd < 0)
+		return -errno;
+	rc = ioctl(dev, VFIO_DEVICE_SET_IRQS, &arg) < 0 ? -errno : 0;
+	if (on)
+		close(arg.eventfd);
+	return rc;
 }
 
 int vfio_reset(int dev)

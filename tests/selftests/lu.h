@@ -61,6 +61,7 @@ int vfio_open(const char *bdf);
 int vfio_bind(int dev, int iommufd, uint32_t *id);
 int vfio_attach(int dev, uint32_t pt);
 int vfio_detach(int dev);
+int vfio_msi(int dev, bool on);
 int vfio_reset(int dev);
 int vfio_config_read16(int dev, unsigned int off);
 int vfio_config_write16(int dev, unsigned int off, uint16_t val);
