@@ -616,6 +616,9 @@ static int iommu_lu_flb_preserve(struct liveupdate_flb_op_args *args)
 	hdr->min_version = IOMMU_LU_MIN_VERSION;
 	hdr->len = sizeof(*hdr);
 	hdr->page_shift = PAGE_SHIFT;
+	hdr->hw_size = sizeof(struct iommu_hw_ser);
+	hdr->domain_size = sizeof(struct iommu_domain_ser);
+	hdr->device_size = sizeof(struct iommu_device_ser);
 
 	ret = kho_add_subtree(IOMMU_LU_SUBTREE, hdr, sizeof(*hdr));
 	if (ret) {

@@ -13,11 +13,11 @@
 
 #include "private.h"
 
-/* The image looked at last, and the verdict. Protected by kexec_trylock(). */
+/* The image looked at last, and what it says. Protected by kexec_trylock(). */
 static struct {
 	const struct kimage *image;
-	const char *why;
-	int err;
+	struct iommu_lu_caps caps;
+	enum iommu_lu_err err;
 } looked_at;
 
 /**
@@ -31,28 +31,38 @@ void iommu_lu_kexec_image(struct kimage *image)
 	if (image->type == KEXEC_TYPE_CRASH)
 		return;
 	looked_at.image = image;
-	looked_at.err = iommu_lu_check_image(image->kernel_buf, image->kernel_buf_len,
-					     &looked_at.why);
+	looked_at.err = iommu_lu_find_note(image->kernel_buf, image->kernel_buf_len,
+					   &looked_at.caps);
 }
 
 /**
  * iommu_lu_kexec_check - may the live update go ahead with the loaded image?
  *
- * Context: kernel_kexec(), under kexec_trylock().
+ * Context: kernel_kexec(), under kexec_trylock(), iommu_lu_out.lock held.
  * Return: 0, -ENOEXEC or -EPROTO.
  */
 int iommu_lu_kexec_check(void)
 {
+	struct iommu_lu_unit *unit;
+	enum iommu_lu_err verdict;
 	const char *why = NULL;
 	int err = -ENOEXEC;
+	u32 hw_types = 0;
 
 	if (!kexec_image || !kexec_image->file_mode || !kexec_image->kho.fdt) {
 		why = "it was not loaded with kexec_file_load(), the memory would not be handed over";
 	} else if (looked_at.image != kexec_image) {
 		why = "it was not looked at when it was loaded";
 	} else {
-		err = looked_at.err;
-		why = looked_at.why;
+		list_for_each_entry(unit, &iommu_lu_out.units, list)
+			hw_types |= 1U << unit->ser.type;
+		verdict = looked_at.err;
+		if (!verdict)
+			verdict = iommu_lu_verify_caps(&looked_at.caps, IOMMU_LU_VERSION,
+						       IOMMU_LU_MIN_VERSION, IOMMU_LU_UNDERSTOOD,
+						       hw_types, PAGE_SHIFT);
+		err = iommu_lu_errno(verdict);
+		why = iommu_lu_strerror(verdict);
 	}
 	if (err)
 		pr_err("the loaded kernel cannot take over: %s\n", why);

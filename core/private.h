@@ -5,6 +5,8 @@
 #include <linux/iommu-liveupdate.h>
 #include <linux/mutex.h>
 
+#include "../abi/validate.h"
+
 /**
  * struct iommu_lu_state - everything that is preserved, or was inherited
  * @lock: protects the lists, counts and indices. Taken inside the group mutex,
