@@ -51,7 +51,7 @@ fi
 
 [ -f "$out/$image" ] || echo "== kernel $arch $version $flavour (3 to 8 minutes from nothing)"
 # Progress: a line per 100 objects, and whatever is not an object.
-"${kmake[@]}" "${image##*/}" 2>&1 | awk '
-	/^  [A-Z][A-Z0-9 ]* / { if (++n % 100 == 0) { print "   " n " objects"; fflush() } next }
-	/^make|^#$|is up to date|^Kernel: / { next }
-	{ print }'
+"${kmake[@]}" "${image##*/}" 2>&1 | perl -ne '
+	BEGIN { $| = 1 }
+	if (/^  [A-Z][A-Z0-9 ]* /) { print "   $n objects\n" unless ++$n % 100; next }
+	print unless /^make|^#$|is up to date|^Kernel: /'
