@@ -61,9 +61,6 @@ static struct {
 	/* there is a blob and it cannot be used at all */
 	int bad;
 	struct iommu_lu_hdr *hdr;
-	struct kho_block_set unit_set;
-	struct kho_block_set domain_set;
-	struct kho_block_set device_set;
 	/* register address >> 12 */
 	struct xarray units;
 	/* segment << 16 | bdf */
@@ -75,9 +72,6 @@ static struct {
 	struct list_head device_list;
 } in = {
 	.lock = __MUTEX_INITIALIZER(in.lock),
-	.unit_set = KHO_BLOCK_SET_INIT(in.unit_set, sizeof(struct iommu_hw_ser)),
-	.domain_set = KHO_BLOCK_SET_INIT(in.domain_set, sizeof(struct iommu_domain_ser)),
-	.device_set = KHO_BLOCK_SET_INIT(in.device_set, sizeof(struct iommu_device_ser)),
 	.units = XARRAY_INIT(in.units, 0),
 	.devices = XARRAY_INIT(in.devices, 0),
 	.iommufds = XARRAY_INIT(in.iommufds, 0),
@@ -328,136 +322,176 @@ static unsigned long device_key(u32 segment, u16 bdf)
 	return (unsigned long)segment << 16 | bdf;
 }
 
-static int iommu_lu_read_units(void)
+static const void *map_memory(void *ctx, u64 pa, u64 len)
 {
-	struct kho_block_set_it it;
-	struct iommu_hw_ser *ser;
-	u32 i = 0;
+	u64 pfn;
 
-	in.unit = kcalloc(in.hdr->nr_hw, sizeof(*in.unit), GFP_KERNEL);
-	if (in.hdr->nr_hw && !in.unit)
+	for (pfn = PHYS_PFN(pa); pfn <= PHYS_PFN(pa + len - 1); pfn++)
+		if (!pfn_valid(pfn))
+			return NULL;
+	return phys_to_virt(pa);
+}
+
+static void free_records(struct iommu_lu_blob *records)
+{
+	kvfree(records->hw);
+	kvfree(records->domain);
+	kvfree(records->device);
+	kvfree(records->hw_verdict);
+	kvfree(records->domain_verdict);
+	kvfree(records->device_verdict);
+	kvfree(records->scratch);
+}
+
+/* kvcalloc() of nothing is an error to nobody. */
+static void *alloc_records(size_t n, size_t size)
+{
+	return kvcalloc(max(n, 1), size, GFP_KERNEL);
+}
+
+/* Copy the records out of their blocks, and have them checked. */
+static int read_records(phys_addr_t phys, struct iommu_lu_blob *records, const char **why)
+{
+	const struct iommu_lu_memory mem = { .map = map_memory };
+	enum iommu_lu_kind kind;
+	enum iommu_lu_err err;
+
+	*why = "out of memory";
+	records->hdr = in.hdr;
+	records->hw = alloc_records(in.hdr->nr_hw, sizeof(*records->hw));
+	records->domain = alloc_records(in.hdr->nr_domains, sizeof(*records->domain));
+	records->device = alloc_records(in.hdr->nr_devices, sizeof(*records->device));
+	records->hw_verdict = alloc_records(in.hdr->nr_hw, sizeof(*records->hw_verdict));
+	records->domain_verdict = alloc_records(in.hdr->nr_domains,
+						sizeof(*records->domain_verdict));
+	records->device_verdict = alloc_records(in.hdr->nr_devices,
+						sizeof(*records->device_verdict));
+	records->scratch_len = iommu_lu_scratch_len(in.hdr);
+	records->scratch = alloc_records(records->scratch_len, sizeof(*records->scratch));
+	if (!records->hw || !records->domain || !records->device || !records->hw_verdict ||
+	    !records->domain_verdict || !records->device_verdict || !records->scratch)
 		return -ENOMEM;
 
-	kho_block_set_it_init(&it, &in.unit_set);
-	while ((ser = kho_block_set_it_read_entry(&it))) {
-		struct iommu_lu_unit *unit;
-		const char *why;
+	err = iommu_lu_read_blob(&mem, phys, records, &kind);
+	if (err) {
+		*why = iommu_lu_strerror(err);
+		return iommu_lu_errno(err);
+	}
+	return min(iommu_lu_verify_blob(records, &iommu_lu_this_build), 0);
+}
 
-		if (i == in.hdr->nr_hw)
-			return -EINVAL;
+static int verdict(const struct iommu_lu_verdict *v, const char **why)
+{
+	*why = iommu_lu_strerror(v->err);
+	return iommu_lu_errno(v->err);
+}
+
+static int add_units(const struct iommu_lu_blob *records)
+{
+	struct iommu_lu_unit *unit;
+	const char *why;
+	u32 i;
+
+	in.unit = kcalloc(max(in.hdr->nr_hw, 1), sizeof(*in.unit), GFP_KERNEL);
+	if (!in.unit)
+		return -ENOMEM;
+	for (i = 0; i < in.hdr->nr_hw; i++) {
 		unit = kzalloc_obj(*unit);
 		if (!unit)
 			return -ENOMEM;
-		unit->ser = *ser;
+		unit->ser = records->hw[i];
 		unit->index = i;
-		in.unit[i++] = unit;
-
-		unit->failed = iommu_lu_check_hw(ser, &why);
-		if (!unit->failed) {
-			why = "unit recorded twice";
-			unit->failed = xa_insert(&in.units, ser->token >> 12, unit, GFP_KERNEL);
-		}
+		in.unit[i] = unit;
+		unit->failed = verdict(&records->hw_verdict[i], &why);
+		if (!unit->failed && xa_insert(&in.units, unit->ser.token >> 12, unit, GFP_KERNEL))
+			return -ENOMEM;
 		if (unit->failed)
-			pr_err("unit %#llx: not taken over: %s\n", ser->token, why);
+			pr_err("unit %#llx: not taken over: %s\n", unit->ser.token, why);
 	}
-	return i == in.hdr->nr_hw ? 0 : -EINVAL;
+	return 0;
 }
 
-static int iommu_lu_read_domains(void)
+static int add_domains(const struct iommu_lu_blob *records)
 {
-	struct kho_block_set_it it;
-	struct iommu_domain_ser *ser;
-	u32 i = 0;
+	struct iommu_lu_domain *ldom;
+	const char *why;
+	u32 i;
 
-	in.domain = kcalloc(in.hdr->nr_domains, sizeof(*in.domain), GFP_KERNEL);
-	if (in.hdr->nr_domains && !in.domain)
+	in.domain = kcalloc(max(in.hdr->nr_domains, 1), sizeof(*in.domain), GFP_KERNEL);
+	if (!in.domain)
 		return -ENOMEM;
-
-	kho_block_set_it_init(&it, &in.domain_set);
-	while ((ser = kho_block_set_it_read_entry(&it))) {
-		struct iommu_lu_domain *ldom;
-		const char *why;
-
-		if (i == in.hdr->nr_domains)
-			return -EINVAL;
+	for (i = 0; i < in.hdr->nr_domains; i++) {
 		ldom = kzalloc_obj(*ldom);
 		if (!ldom)
 			return -ENOMEM;
-		ldom->ser = *ser;
+		ldom->ser = records->domain[i];
 		ldom->incoming = true;
 		ldom->index = i;
-		in.domain[i++] = ldom;
-
-		ldom->failed = iommu_lu_check_domain(ser, &why);
+		in.domain[i] = ldom;
+		ldom->failed = verdict(&records->domain_verdict[i], &why);
 		if (ldom->failed)
-			pr_err("domain %#llx: not taken over: %s\n", ser->token, why);
+			pr_err("domain %#llx: not taken over: %s\n", ldom->ser.token, why);
 
-		ldom->next = xa_load(&in.iommufds, ser->iommufd_id);
-		if (xa_is_err(xa_store(&in.iommufds, ser->iommufd_id, ldom, GFP_KERNEL)))
+		ldom->next = xa_load(&in.iommufds, ldom->ser.iommufd_id);
+		if (xa_is_err(xa_store(&in.iommufds, ldom->ser.iommufd_id, ldom, GFP_KERNEL)))
 			return -ENOMEM;
 	}
-	return i == in.hdr->nr_domains ? 0 : -EINVAL;
+	return 0;
 }
 
-static int iommu_lu_read_devices(void)
+static int add_devices(const struct iommu_lu_blob *records)
 {
-	struct kho_block_set_it it;
-	struct iommu_device_ser *ser;
-	u32 i = 0;
+	const struct iommu_device_ser *ser;
+	struct iommu_lu_device *ldev;
+	const char *why;
+	u32 i;
 
-	kho_block_set_it_init(&it, &in.device_set);
-	while ((ser = kho_block_set_it_read_entry(&it))) {
-		struct iommu_lu_device *ldev;
-		const char *why;
-
-		if (i++ == in.hdr->nr_devices)
-			return -EINVAL;
+	for (i = 0; i < in.hdr->nr_devices; i++) {
+		ser = &records->device[i];
 		ldev = kzalloc_obj(*ldev);
 		if (!ldev)
 			return -ENOMEM;
 		ldev->ser = *ser;
 		ldev->incoming = true;
 		list_add_tail(&ldev->list, &in.device_list);
-
-		ldev->failed = iommu_lu_check_device(ser, in.hdr, &why);
-		if (!ldev->failed) {
+		ldev->failed = verdict(&records->device_verdict[i], &why);
+		if (ldev->failed) {
+			pr_err("device %04x:%02x:%02x.%x: not taken over: %s\n", ser->segment,
+			       ser->bdf >> 8, (ser->bdf >> 3) & 0x1f, ser->bdf & 7, why);
+		} else {
 			ldev->unit = in.unit[ser->hw_index];
 			ldev->domain = in.domain[ser->domain_index];
-			ldev->failed = ldev->unit->failed ?: ldev->domain->failed;
-			why = "its unit or domain is not taken over";
 			ldev->next = ldev->unit->first;
 			ldev->unit->first = ldev;
 		}
-		if (ldev->failed)
-			pr_err("device %04x:%02x:%02x.%x: not taken over: %s\n", ser->segment,
-			       ser->bdf >> 8, (ser->bdf >> 3) & 0x1f, ser->bdf & 7, why);
-		if (xa_insert(&in.devices, device_key(ser->segment, ser->bdf), ldev, GFP_KERNEL))
-			return -EINVAL;
+		/* Of two records for one device, which have both failed, one is enough. */
+		if (xa_is_err(xa_store(&in.devices, device_key(ser->segment, ser->bdf), ldev,
+				       GFP_KERNEL)))
+			return -ENOMEM;
 	}
-	return i == in.hdr->nr_devices ? 0 : -EINVAL;
+	return 0;
 }
 
-static int iommu_lu_read_lists(void)
+static int iommu_lu_read_lists(phys_addr_t phys, const char **why)
 {
+	struct iommu_lu_blob records = {};
 	int ret;
 
-	ret = kho_block_set_restore(&in.unit_set, in.hdr->hw_blocks);
-	if (ret)
-		return ret;
-	ret = kho_block_set_restore(&in.domain_set, in.hdr->domain_blocks);
-	if (ret)
-		return ret;
-	ret = kho_block_set_restore(&in.device_set, in.hdr->device_blocks);
-	if (ret)
-		return ret;
-	return iommu_lu_read_units() ?: iommu_lu_read_domains() ?: iommu_lu_read_devices();
+	ret = read_records(phys, &records, why);
+	if (!ret) {
+		*why = "out of memory";
+		ret = add_units(&records) ?: add_domains(&records) ?: add_devices(&records);
+	}
+	free_records(&records);
+	return ret;
 }
 
 /* Read the blob, once. The first caller is whoever first needs to know. */
 static void iommu_lu_read(void)
 {
-	const char *why = "its lists are damaged";
+	enum iommu_lu_err err;
 	phys_addr_t phys;
+	const char *why;
 	size_t len;
 
 	if (smp_load_acquire(&in.read))
@@ -470,9 +504,11 @@ static void iommu_lu_read(void)
 	if (!kho_retrieve_subtree(IOMMU_LU_SUBTREE, &phys, &len)) {
 		in.present = true;
 		in.hdr = phys_to_virt(phys);
-		in.bad = iommu_lu_check_hdr(in.hdr, len, &why);
+		err = iommu_lu_verify_hdr(in.hdr, len, &iommu_lu_this_build);
+		why = iommu_lu_strerror(err);
+		in.bad = iommu_lu_errno(err);
 		if (!in.bad)
-			in.bad = iommu_lu_read_lists();
+			in.bad = iommu_lu_read_lists(phys, &why);
 		if (in.bad)
 			pr_err("state of the previous kernel not taken over: %s (%pe); every device is stopped\n",
 			       why, ERR_PTR(in.bad));
@@ -649,6 +685,15 @@ static int iommu_lu_flb_retrieve(struct liveupdate_flb_op_args *args)
 	return 0;
 }
 
+static void free_blocks(u64 head_pa, u32 record_size)
+{
+	struct kho_block_set set;
+
+	kho_block_set_init(&set, record_size);
+	if (!kho_block_set_restore(&set, head_pa))
+		kho_block_set_destroy(&set);
+}
+
 /*
  * The last file of the last session is finished. iommufd has refused that until
  * its restored domains were gone, so no device is held any more. Records that
@@ -681,9 +726,9 @@ static void iommu_lu_flb_finish(struct liveupdate_flb_op_args *args)
 	xa_destroy(&in.devices);
 	xa_destroy(&in.iommufds);
 	xa_destroy(&in.units);
-	kho_block_set_destroy(&in.unit_set);
-	kho_block_set_destroy(&in.domain_set);
-	kho_block_set_destroy(&in.device_set);
+	free_blocks(in.hdr->hw_blocks, in.hdr->hw_size);
+	free_blocks(in.hdr->domain_blocks, in.hdr->domain_size);
+	free_blocks(in.hdr->device_blocks, in.hdr->device_size);
 	kho_restore_free(in.hdr);
 	in.hdr = NULL;
 	pr_info("live update finished\n");

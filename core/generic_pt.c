@@ -40,7 +40,7 @@ void iommu_lu_pt_unpreserve(struct iommu_domain *domain, const struct iommu_doma
 /**
  * iommu_lu_pt_adopt - put inherited tables in place of the empty ones
  * @domain: fresh and never attached
- * @ser: the record, checked by iommu_lu_check_domain()
+ * @ser: the record, found sound by iommu_lu_verify_blob()
  *
  * Takes the same time whatever the size of the tables. Afterwards the domain is
  * immutable; freeing it frees the inherited tables.
