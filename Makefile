@@ -8,16 +8,18 @@ RUNS	?= 20
 ROOT	:= build/root
 IN	:= scripts/in-root.sh $(ROOT)
 SOURCE	:= build/linux-$(KVER)
-TESTS	?= tests/qemu
+TESTS	?= tests/abi tests/qemu
 PYTEST	:= KVER=$(KVER) $(IN) pytest -p no:cacheprovider
 
 .PHONY: help
 help:
 	@echo 'See it work:'
-	@echo '  make demo         live update of a machine in QEMU with DMA running, table and picture'
-	@echo '  make test         all cases once'
-	@echo '  make test-debug   the cases again on a kernel with KASAN, lockdep, kmemleak'
-	@echo '  make soak RUNS=20 every QEMU case so many times'
+	@echo '  make demo             live update of a machine in QEMU with DMA running, table and picture'
+	@echo '  make test             all cases once'
+	@echo '  make test-corruption  damage what is handed over in 40 ways, see each blocked'
+	@echo '  make test-host    those that need no kernel: the ABI and its tools'
+	@echo '  make test-debug       the cases again on a kernel with KASAN, lockdep, kmemleak'
+	@echo '  make soak RUNS=20     every QEMU case so many times'
 	@echo
 	@echo 'Use it in a kernel of your own:'
 	@echo '  make apply KDIR=/path/to/linux     put it into a kernel tree (DRY=1 only tries)'
@@ -45,18 +47,24 @@ kernel-plain kernel-off kernel-debug: kernel-%: source
 
 kernels: kernel-plain kernel-off
 
-.PHONY: demo test test-debug soak
+.PHONY: demo test test-corruption test-debug soak
 demo: kernel-plain
 	@KVER=$(KVER) $(IN) python3 tests/qemu/demo.py
 
 test: kernels
-	@$(PYTEST) -m 'not debug' $(TESTS)
+	@$(PYTEST) -m 'not debug and not corruption' $(TESTS)
+
+test-corruption: kernel-plain
+	@$(PYTEST) -m corruption $(TESTS)
+
+test-host: root
+	@$(PYTEST) tests/abi
 
 test-debug: kernel-debug
 	@$(PYTEST) -m debug $(TESTS)
 
 soak: kernels
-	@RUNS=$(RUNS) $(PYTEST) -m 'qemu and not debug' $(TESTS)
+	@RUNS=$(RUNS) $(PYTEST) -m 'qemu and not debug and not corruption' $(TESTS)
 
 .PHONY: apply unapply
 apply unapply:

@@ -164,14 +164,13 @@ enum iommu_lu_err iommu_lu_read_list(const struct iommu_lu_memory *mem, __u64 he
 /**
  * iommu_lu_read_blob - copy all records out of their blocks
  * @mem: memory
- * @hdr_pa: address of the header, or 0
  * @blob: @hdr, scratch memory and room for the records; those are filled in
  * @kind: which list was damaged, %IOMMU_LU_BLOB if it is more than one
  *
  * The header was checked by iommu_lu_verify_hdr(). What was copied on failure
  * means nothing.
  */
-enum iommu_lu_err iommu_lu_read_blob(const struct iommu_lu_memory *mem, __u64 hdr_pa,
+enum iommu_lu_err iommu_lu_read_blob(const struct iommu_lu_memory *mem,
 				     const struct iommu_lu_blob *blob, enum iommu_lu_kind *kind)
 {
 	const struct iommu_lu_hdr *hdr = blob->hdr;
@@ -182,8 +181,6 @@ enum iommu_lu_err iommu_lu_read_blob(const struct iommu_lu_memory *mem, __u64 hd
 	*kind = IOMMU_LU_BLOB;
 	if (blob->scratch_len < iommu_lu_scratch_len(hdr))
 		return IOMMU_LU_SCRATCH;
-	if (hdr_pa)
-		s[n++] = (struct iommu_lu_scratch) { .a = hdr_pa };
 
 	*kind = IOMMU_LU_HW;
 	err = iommu_lu_read_list(mem, hdr->hw_blocks, hdr->page_shift, hdr->hw_size, hdr->nr_hw,

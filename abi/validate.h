@@ -234,7 +234,7 @@ enum iommu_lu_err iommu_lu_read_list(const struct iommu_lu_memory *mem, __u64 he
 				     __u32 page_shift, __u32 stride, __u32 nr,
 				     void *records, __u32 size,
 				     struct iommu_lu_scratch *blocks, __u64 *nr_blocks);
-enum iommu_lu_err iommu_lu_read_blob(const struct iommu_lu_memory *mem, __u64 hdr_pa,
+enum iommu_lu_err iommu_lu_read_blob(const struct iommu_lu_memory *mem,
 				     const struct iommu_lu_blob *blob, enum iommu_lu_kind *kind);
 void iommu_lu_sort(struct iommu_lu_scratch *s, __u64 n);
 
