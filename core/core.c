@@ -151,6 +151,12 @@ bool iommu_lu_sealed(void)
 	return READ_ONCE(blob.sealed);
 }
 
+/* Where the blob is, 0 if there is none. Caller holds iommu_lu_out.lock. */
+u64 iommu_lu_blob_phys(void)
+{
+	return blob.hdr ? virt_to_phys(blob.hdr) : 0;
+}
+
 /**
  * iommu_lu_new_iommufd_id - a number that links the domains of one iommufd
  */
@@ -350,7 +356,7 @@ static void *alloc_records(size_t n, size_t size)
 }
 
 /* Copy the records out of their blocks, and have them checked. */
-static int read_records(phys_addr_t phys, struct iommu_lu_blob *records, const char **why)
+static int read_records(struct iommu_lu_blob *records, const char **why)
 {
 	const struct iommu_lu_memory mem = { .map = map_memory };
 	enum iommu_lu_kind kind;
@@ -372,7 +378,7 @@ static int read_records(phys_addr_t phys, struct iommu_lu_blob *records, const c
 	    !records->domain_verdict || !records->device_verdict || !records->scratch)
 		return -ENOMEM;
 
-	err = iommu_lu_read_blob(&mem, phys, records, &kind);
+	err = iommu_lu_read_blob(&mem, records, &kind);
 	if (err) {
 		*why = iommu_lu_strerror(err);
 		return iommu_lu_errno(err);
@@ -472,12 +478,12 @@ static int add_devices(const struct iommu_lu_blob *records)
 	return 0;
 }
 
-static int iommu_lu_read_lists(phys_addr_t phys, const char **why)
+static int iommu_lu_read_lists(const char **why)
 {
 	struct iommu_lu_blob records = {};
 	int ret;
 
-	ret = read_records(phys, &records, why);
+	ret = read_records(&records, why);
 	if (!ret) {
 		*why = "out of memory";
 		ret = add_units(&records) ?: add_domains(&records) ?: add_devices(&records);
@@ -508,7 +514,7 @@ static void iommu_lu_read(void)
 		why = iommu_lu_strerror(err);
 		in.bad = iommu_lu_errno(err);
 		if (!in.bad)
-			in.bad = iommu_lu_read_lists(phys, &why);
+			in.bad = iommu_lu_read_lists(&why);
 		if (in.bad)
 			pr_err("state of the previous kernel not taken over: %s (%pe); every device is stopped\n",
 			       why, ERR_PTR(in.bad));
@@ -538,6 +544,7 @@ bool iommu_lu_incoming_bad(void)
 {
 	return iommu_lu_inherited() && in.bad;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_incoming_bad);
 
 /**
  * iommu_lu_unit_incoming - find the record of a unit

@@ -68,7 +68,8 @@ static int outgoing_show(struct seq_file *m, void *unused)
 	struct iommu_lu_unit *unit;
 
 	guard(mutex)(&iommu_lu_out.lock);
-	seq_printf(m, "sealed: %d\n", iommu_lu_sealed());
+	seq_printf(m, "blob at %#llx%s\n", iommu_lu_blob_phys(),
+		   iommu_lu_sealed() ? ", sealed" : "");
 	list_for_each_entry(unit, &iommu_lu_out.units, list)
 		show_unit(m, unit);
 	list_for_each_entry(ldom, &iommu_lu_out.domains, list)

@@ -199,7 +199,8 @@ int iommufd_hwpt_lu_get(struct iommufd_ucmd *ucmd)
 	for (ldom = iommu_lu_iommufd_domains(lu->id); ldom; ldom = ldom->next)
 		if (ldom->ser.token == cmd->token)
 			return -EIO;
-	return -ENOENT;
+	/* Which tokens there were cannot be told any more. */
+	return iommu_lu_incoming_bad() ? -EIO : -ENOENT;
 }
 
 /* --- restored HWPTs --------------------------------------------------------- */

@@ -30,6 +30,7 @@ struct iommu_lu_state {
 
 extern struct iommu_lu_state iommu_lu_out;
 
+u64 iommu_lu_blob_phys(void);
 int iommu_lu_add_unit(struct iommu_lu_unit *unit);
 void iommu_lu_del_unit(struct iommu_lu_unit *unit);
 int iommu_lu_add_domain(struct iommu_lu_domain *ldom);
@@ -38,7 +39,6 @@ int iommu_lu_add_device(struct iommu_lu_device *ldev);
 void iommu_lu_del_device(struct iommu_lu_device *ldev);
 
 struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf);
-bool iommu_lu_incoming_bad(void);
 
 /* "0000:00:00.0" and some */
 #define IOMMU_LU_NAME_LEN	32

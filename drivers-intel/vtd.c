@@ -74,6 +74,7 @@ static int intel_lu_preserve_unit(struct iommu_device *iommu_dev, struct iommu_l
 {
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 	struct intel_lu_shadow *shadow;
+	int ret;
 
 	if (sm_supported(iommu)) {
 		pr_err("%s: scalable mode is not carried\n", iommu->name);
@@ -92,6 +93,12 @@ static int intel_lu_preserve_unit(struct iommu_device *iommu_dev, struct iommu_l
 		kfree(shadow);
 		return -ENOMEM;
 	}
+	ret = intel_lu_irq_preserve(iommu, &unit->ser.intel);
+	if (ret) {
+		free_table(shadow->root);
+		kfree(shadow);
+		return ret;
+	}
 
 	unit->priv = shadow;
 	unit->ser.token = iommu->reg_phys;
@@ -107,6 +114,7 @@ static void intel_lu_unpreserve_unit(struct iommu_device *iommu_dev, struct iomm
 {
 	struct intel_lu_shadow *shadow = unit->priv;
 
+	intel_lu_irq_unpreserve(&unit->ser.intel);
 	free_table(shadow->root);
 	kfree(shadow);
 }
@@ -301,6 +309,8 @@ bool intel_lu_shutdown(struct intel_iommu *iommu)
 	writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
 	readl(iommu->reg + DMAR_FECTL_REG);
 
+	intel_lu_irq_shutdown(iommu, &unit->ser.intel);
+
 	iommu->root_entry = shadow->root;
 	iommu_set_root_entry(iommu);
 	pr_info("%s: switched to the preserved tables\n", iommu->name);
@@ -414,6 +424,7 @@ bool intel_lu_adopt(struct intel_iommu *iommu)
 
 	unit->iommu = &iommu->iommu;
 	adopt_ids(iommu, unit);
+	intel_lu_irq_adopt(iommu, &unit->ser.intel);
 	pr_info("%s: adopted\n", iommu->name);
 	return true;
 }

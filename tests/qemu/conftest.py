@@ -19,7 +19,8 @@ RUNS = int(os.environ.get("RUNS", "1"))
 
 def pytest_configure(config):
     for name, what in (("qemu", "starts a machine"), ("plain", "plain kernel"),
-                       ("debug", "kernel with KASAN, lockdep, kmemleak")):
+                       ("debug", "kernel with KASAN, lockdep, kmemleak"),
+                       ("corruption", "damages what is handed over")):
         config.addinivalue_line("markers", "%s: %s" % (name, what))
 
 

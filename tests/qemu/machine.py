@@ -236,6 +236,11 @@ class Machine:
         """Wait for a console line; returns (index behind it, time, match)."""
         return self._wait(self.lines, pattern, timeout, start, "line /%s/" % pattern)
 
+    def events_so_far(self):
+        """Where to start, for an event that has not happened yet."""
+        with self._cond:
+            return len(self.events)
+
     def wait_event(self, pattern, timeout, start=0):
         """The same for QEMU's trace."""
         return self._wait(self.events, pattern, timeout, start, "event /%s/" % pattern)

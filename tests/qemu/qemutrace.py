@@ -18,6 +18,7 @@ _PM = re.compile(r"pci_pm_(?:bad_)?transition (\S+) ([0-9a-f]+:[0-9a-f]+\.[0-9a-
 _GCMD = re.compile(r"vtd_reg_write_gcmd status 0x([0-9a-f]+) value 0x([0-9a-f]+)")
 _ROOT = re.compile(r"vtd_reg_dmar_root addr 0x([0-9a-f]+) scalable (\d)")
 _ENABLE = re.compile(r"vtd_dmar_enable enable (\d)")
+_REMAP = re.compile(r"vtd_ir_enable enable (\d)")
 _FAULT = re.compile(r"vtd_dmar_fault sid 0x([0-9a-f]+) fault (\S+) addr 0x([0-9a-f]+)")
 _RESET = re.compile(r"resettable_phase_hold_exec obj=0x[0-9a-f]+\((\S+)\)")
 
@@ -25,7 +26,7 @@ _RESET = re.compile(r"resettable_phase_hold_exec obj=0x[0-9a-f]+\((\S+)\)")
 @dataclasses.dataclass(frozen=True)
 class Event:
     time: float
-    kind: str       # command, bridge, pm, gcmd, root, enable, fault, reset, null
+    kind: str       # command, bridge, pm, gcmd, root, enable, remap, fault, reset, null
     bdf: str        # "00:03.0", empty where it does not apply
     value: int
     text: str
@@ -55,6 +56,8 @@ def parse(lines):
             add("root", "", int(m[1], 16))
         elif m := _ENABLE.match(text):
             add("enable", "", int(m[1]))
+        elif m := _REMAP.match(text):
+            add("remap", "", int(m[1]))
         elif m := _FAULT.match(text):
             add("fault", sid_to_bdf(int(m[1], 16)), int(m[3], 16))
         elif text.startswith(("e1000e_core_ctrl_sw_reset", "e1000e_cb_qdev_reset_hold")):
@@ -97,6 +100,8 @@ def judge(events, begin, end, device, bridges=(), windows=(), alone=True):
             faults.append("GCMD written without TE: %#x" % ev.value)
         elif ev.kind == "enable" and not ev.value:
             faults.append("translation switched off")
+        elif ev.kind == "remap" and not ev.value:
+            faults.append("interrupt remapping switched off")
         elif ev.kind == "fault" and mine:
             faults.append("IOMMU fault of the device at %#x" % ev.value)
         elif ev.kind == "reset":

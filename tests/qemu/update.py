@@ -119,6 +119,26 @@ class Run:
             out.append("no test result at all")
         return out
 
+    def closed_faults(self):
+        """For a device that was not taken over: silent, and nobody else harmed.
+
+        Its own refusals are no faults; anything else on the console is.
+        """
+        out = self.console_faults()
+        boots = [t for t, text in self.lines if text.startswith("Run /init")]
+        if len(boots) != 2:
+            return out + ["%d kernels booted, not 2" % len(boots)]
+        res = self.results[0]
+        if not res.landed:
+            out.append("nothing landed before the update either")
+        if [t for t, _ in res.landed if t > boots[1]]:
+            out.append("the device still writes")
+        if res.bad:
+            out.append("%d frames corrupted" % len(res.bad))
+        if [f for f in self.found if not f[3]]:
+            out.append("frames outside their buffers")
+        return out
+
     def traffic_faults(self, card=0):
         res, out = self.results[card], []
         if not res.sent:

@@ -66,6 +66,7 @@ static void heartbeat_leave(struct heart *h, long stage)
 			return;
 	}
 	phase("preserve", "end", h);
+	say_file("/sys/kernel/debug/iommu_lu/outgoing");
 
 	/* An attempt that is refused must not spoil the one that is not. */
 	if (want_iommu() && opt_num("strict", 0)) {

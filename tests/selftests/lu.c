@@ -207,6 +207,21 @@ long file_read(const char *path, char *buf, size_t size)
 	return len;
 }
 
+/* Every line of a file, if there is one, as a comment. */
+void say_file(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = 0;
+		say("# %s", line);
+	}
+	fclose(f);
+}
+
 long vmstat(const char *name)
 {
 	static char buf[16384];

@@ -32,6 +32,7 @@ long opt_num(const char *name, long def);
 /* sysfs and friends */
 int file_write(const char *path, const char *text);
 long file_read(const char *path, char *buf, size_t size);
+void say_file(const char *path);
 long vmstat(const char *name);
 uint64_t now_ms(void);
 

@@ -151,6 +151,7 @@ struct iommu_lu_ops {
 
 /* core.c: the store */
 bool iommu_lu_inherited(void);
+bool iommu_lu_incoming_bad(void);
 bool iommu_lu_sealed(void);
 struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token);
 struct iommu_lu_domain *iommu_lu_iommufd_domains(u64 iommufd_id);
