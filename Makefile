@@ -5,6 +5,7 @@
 KVER	?= 7.2
 ARCH	?= x86_64
 RUNS	?= 20
+FUZZ_SECONDS	?= 60
 ROOT	:= build/root
 IN	:= scripts/in-root.sh $(ROOT)
 SOURCE	:= build/linux-$(KVER)
@@ -17,7 +18,8 @@ help:
 	@echo '  make demo             live update of a machine in QEMU with DMA running, table and picture'
 	@echo '  make test             all cases once'
 	@echo '  make test-corruption  damage what is handed over in 40 ways, see each blocked'
-	@echo '  make test-host    those that need no kernel: the ABI and its tools'
+	@echo '  make test-host        those that need no kernel: the ABI and its tools'
+	@echo '  make fuzz             the checks of the ABI, FUZZ_SECONDS=60 or FUZZ_RUNS=10000000'
 	@echo '  make test-debug       the cases again on a kernel with KASAN, lockdep, kmemleak'
 	@echo '  make soak RUNS=20     every QEMU case so many times'
 	@echo
@@ -26,6 +28,7 @@ help:
 	@echo '  make unapply KDIR=/path/to/linux   take it out again'
 	@echo
 	@echo 'Work on it:'
+	@echo '  make tools        iommu-lu: look at a state, or at a kernel that is to take it'
 	@echo '  make kernels      the kernels that make test uses'
 	@echo '  make checkpatch   style of C files and hooks, by the rules of the kernel'
 	@echo '  make shell        a shell inside the tools root'
@@ -47,7 +50,7 @@ kernel-plain kernel-off kernel-debug: kernel-%: source
 
 kernels: kernel-plain kernel-off
 
-.PHONY: demo test test-corruption test-debug soak
+.PHONY: demo test test-corruption test-host test-debug soak fuzz tools
 demo: kernel-plain
 	@KVER=$(KVER) $(IN) python3 tests/qemu/demo.py
 
@@ -66,6 +69,13 @@ test-debug: kernel-debug
 soak: kernels
 	@RUNS=$(RUNS) $(PYTEST) -m 'qemu and not debug and not corruption' $(TESTS)
 
+fuzz: root
+	@$(IN) env FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_RUNS='$(FUZZ_RUNS)' tests/fuzz/run.sh
+
+tools: root
+	@$(IN) make -s -C tools
+	@echo build/tools/iommu-lu
+
 .PHONY: apply unapply
 apply unapply:
 	@test -n '$(KDIR)' || { echo 'usage: make $@ KDIR=/path/to/linux' >&2; exit 2; }
@@ -79,7 +89,8 @@ shell: root
 	@$(IN) bash
 
 clean:
-	rm -rf build/x86_64 build/qemu build/demo build/selftests build/headers build/headers-obj
+	rm -rf build/x86_64 build/qemu build/demo build/selftests build/headers build/headers-obj \
+		build/abi build/tools
 
 distclean:
 	rm -rf --one-file-system build
