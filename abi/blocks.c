@@ -70,7 +70,7 @@ static const struct iommu_lu_block *map_block(const struct iommu_lu_memory *mem,
 	__u64 size = 1ULL << page_shift;
 
 	*err = IOMMU_LU_BLOCK_ADDRESS;
-	if (!pa || pa & (size - 1) || pa > MAX_PHYS - size)
+	if (pa & (size - 1) || pa > MAX_PHYS - size)
 		return NULL;
 	*err = IOMMU_LU_BLOCK_UNMAPPED;
 	block = mem->map(mem->ctx, pa, size);

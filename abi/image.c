@@ -117,7 +117,7 @@ static enum iommu_lu_err search_bzimage(const unsigned char *p, __u64 len,
 	if ((p[0x206] | p[0x207] << 8) < 0x20f)
 		return IOMMU_LU_IMAGE_NO_NOTE;
 	info = (setup_sects + 1) * 512ULL + le32(p + 0x268);
-	if (len < 12 || info > len - 12 || memcmp(p + info, "LToP", 4))
+	if (info > len - 12 || memcmp(p + info, "LToP", 4))
 		return IOMMU_LU_IMAGE_NO_NOTE;
 	size = le32(p + info + 4);
 	total = le32(p + info + 8);

