@@ -956,7 +956,7 @@ static void test_images(void)
 	expect_image(IOMMU_LU_IMAGE_COMPRESSED, IMAGE_LEN, "zboot");
 	memcpy(image, "\x1f\x8b", 2);
 	expect_image(IOMMU_LU_IMAGE_COMPRESSED, IMAGE_LEN, "Image.gz");
-	memcpy(image, "\xfd" "7zXZ", 5);
+	memcpy(image, "\xfd\x37zXZ", 5);
 	expect_image(IOMMU_LU_IMAGE_COMPRESSED, IMAGE_LEN, "Image.xz");
 	memcpy(image, "\x28\xb5\x2f\xfd", 4);
 	expect_image(IOMMU_LU_IMAGE_COMPRESSED, IMAGE_LEN, "Image.zst");
