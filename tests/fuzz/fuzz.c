@@ -21,7 +21,6 @@
 #define PART		512
 #define MAX_PAGES	64
 #define MAX_RECORDS	512
-#define NR(a)		(sizeof(a) / sizeof((a)[0]))
 
 /* Not assert(): must not depend on NDEBUG, and the line is what matters. */
 #define MUST(cond) do { if (!(cond)) __builtin_trap(); } while (0)
@@ -166,18 +165,9 @@ static const void *map(void *ctx, __u64 pa, __u64 len)
 
 static void fuzz_blocks(const uint8_t *data, size_t size)
 {
-	static struct iommu_hw_ser hw[MAX_RECORDS];
-	static struct iommu_domain_ser domain[MAX_RECORDS];
-	static struct iommu_device_ser device[MAX_RECORDS];
-	static struct iommu_lu_verdict verdict[3][MAX_RECORDS];
-	static struct iommu_lu_scratch scratch[MAX_RECORDS * 13 + 1];
 	struct iommu_lu_memory mem = { .map = map };
 	struct iommu_lu_hdr hdr;
-	struct iommu_lu_blob b = {
-		.hdr = &hdr, .hw = hw, .domain = domain, .device = device,
-		.hw_verdict = verdict[0], .domain_verdict = verdict[1],
-		.device_verdict = verdict[2], .scratch = scratch,
-	};
+	struct iommu_lu_blob b = { .hdr = &hdr };
 	enum iommu_lu_kind kind;
 	size_t i;
 
@@ -197,12 +187,27 @@ static void fuzz_blocks(const uint8_t *data, size_t size)
 	if (hdr.nr_hw > MAX_RECORDS || hdr.nr_domains > MAX_RECORDS ||
 	    hdr.nr_devices > MAX_RECORDS)
 		return;
+
+	/* no byte more than there may be, for the sanitizer to see */
 	b.scratch_len = iommu_lu_scratch_len(&hdr);
-	MUST(b.scratch_len <= NR(scratch));
-	if (iommu_lu_read_blob(&mem, &b, &kind))
-		return;
-	count_again(&b, iommu_lu_verify_blob(&b, &iommu_lu_this_build));
-	look_again(&b);
+	b.hw = malloc(hdr.nr_hw * sizeof(*b.hw));
+	b.domain = malloc(hdr.nr_domains * sizeof(*b.domain));
+	b.device = malloc(hdr.nr_devices * sizeof(*b.device));
+	b.hw_verdict = malloc(hdr.nr_hw * sizeof(*b.hw_verdict));
+	b.domain_verdict = malloc(hdr.nr_domains * sizeof(*b.domain_verdict));
+	b.device_verdict = malloc(hdr.nr_devices * sizeof(*b.device_verdict));
+	b.scratch = malloc(b.scratch_len * sizeof(*b.scratch));
+	if (!iommu_lu_read_blob(&mem, &b, &kind)) {
+		count_again(&b, iommu_lu_verify_blob(&b, &iommu_lu_this_build));
+		look_again(&b);
+	}
+	free(b.hw);
+	free(b.domain);
+	free(b.device);
+	free(b.hw_verdict);
+	free(b.domain_verdict);
+	free(b.device_verdict);
+	free(b.scratch);
 }
 
 static void fuzz_image(const uint8_t *data, size_t size)
@@ -211,6 +216,30 @@ static void fuzz_image(const uint8_t *data, size_t size)
 
 	if (!iommu_lu_find_note(data, size, &caps))
 		MUST(caps.version >= caps.oldest && caps.oldest);
+}
+
+/*
+ * Every second time, copy a field over another one of the same size: what
+ * records say of each other goes wrong by values that are right elsewhere.
+ */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	size_t len = 2U << (seed >> 1) % 3, n, from, to;
+
+	if (seed & 1 || size < 64)
+		return LLVMFuzzerMutate(data, size, max_size);
+	/* behind the byte that says how to read it, fields are aligned */
+	n = (size - 1) / len;
+	seed >>= 3;
+	to = seed % n;
+	from = seed / n % n;
+	/* most often from nearby, where the record before or after it is */
+	if (seed & 0x1000000)
+		from = (to + n + (seed >> 16) % 256 - 128) % n;
+	memmove(data + 1 + to * len, data + 1 + from * len, len);
+	return size;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
