@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "../../tools/dumpfile.h"
+#include "fuzz.h"
 
 #define MEM_BASE	0x100000ULL
 #define PAGE		4096
@@ -222,8 +223,6 @@ static void fuzz_image(const uint8_t *data, size_t size)
  * Every second time, copy a field over another one of the same size: what
  * records say of each other goes wrong by values that are right elsewhere.
  */
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
 {
 	size_t len = 2U << (seed >> 1) % 3, n, from, to;
@@ -242,7 +241,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	return size;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!size)
