@@ -16,40 +16,22 @@
 #define PT_LU_FMT_riscv_64	IOMMU_DOMAIN_SER_FMT_RISCV_64
 #define PT_LU_FMT		CONCATENATE(PT_LU_FMT_, PT_FMT)
 
+/**
+ * struct pt_lu_walk - a walk over the tables below the top one
+ * @visit: called for each table, before the tables below it
+ * @nr: tables visited so far, the top one included
+ * @limit: stop with -E2BIG before there are more
+ * @list: where restored tables go
+ */
 struct pt_lu_walk {
-	/* tables visited so far */
+	int (*visit)(struct pt_lu_walk *walk, struct pt_table_p *table);
 	u64 nr;
-	/* unpreserve: stop after so many */
 	u64 limit;
+	struct iommu_pages_list list;
 };
 
-static int __lu_preserve(struct pt_range *range, void *arg, unsigned int level,
-			 struct pt_table_p *table)
-{
-	struct pt_state pts = pt_init(range, level, table);
-	struct pt_lu_walk *walk = arg;
-	int ret;
-
-	if (!pt_can_have_table(&pts))
-		return 0;
-
-	for_each_pt_level_entry(&pts) {
-		if (pts.type != PT_ENTRY_TABLE)
-			continue;
-		ret = iommu_preserve_page(pts.table_lower);
-		if (ret)
-			return ret;
-		walk->nr++;
-		cond_resched();
-		ret = pt_descend(&pts, arg, __lu_preserve);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-static int __lu_unpreserve(struct pt_range *range, void *arg, unsigned int level,
-			   struct pt_table_p *table)
+static int __lu_walk(struct pt_range *range, void *arg, unsigned int level,
+		     struct pt_table_p *table)
 {
 	struct pt_state pts = pt_init(range, level, table);
 	struct pt_lu_walk *walk = arg;
@@ -62,27 +44,48 @@ static int __lu_unpreserve(struct pt_range *range, void *arg, unsigned int level
 		if (pts.type != PT_ENTRY_TABLE)
 			continue;
 		if (walk->nr == walk->limit)
-			return -ENOENT;
-		iommu_unpreserve_page(pts.table_lower);
+			return -E2BIG;
+		ret = walk->visit(walk, pts.table_lower);
+		if (ret)
+			return ret;
 		walk->nr++;
 		cond_resched();
-		ret = pt_descend(&pts, arg, __lu_unpreserve);
+		ret = pt_descend(&pts, arg, __lu_walk);
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-/* Same order as __lu_preserve(), so a count is enough to undo part of it. */
+static int lu_preserve_table(struct pt_lu_walk *walk, struct pt_table_p *table)
+{
+	return iommu_preserve_page(table);
+}
+
+static int lu_unpreserve_table(struct pt_lu_walk *walk, struct pt_table_p *table)
+{
+	iommu_unpreserve_page(table);
+	return 0;
+}
+
+static int lu_restore_table(struct pt_lu_walk *walk, struct pt_table_p *table)
+{
+	void *virt = iommu_restore_page(virt_to_phys(table));
+
+	if (!virt)
+		return -EINVAL;
+	iommu_pages_list_add(&walk->list, virt);
+	return 0;
+}
+
+/* The order is the same as when they were preserved: a count undoes part of it. */
 static void lu_unpreserve_tables(struct pt_common *common, u64 nr_tables)
 {
 	struct pt_range range = pt_all_range(common);
-	struct pt_lu_walk walk = { .nr = 1, .limit = nr_tables };
+	struct pt_lu_walk walk = { .visit = lu_unpreserve_table, .nr = 1, .limit = nr_tables };
 
-	if (!nr_tables)
-		return;
 	iommu_unpreserve_page(range.top_table);
-	pt_walk_range(&range, __lu_unpreserve, &walk);
+	pt_walk_range(&range, __lu_walk, &walk);
 }
 
 static u32 lu_features(struct pt_common *common)
@@ -100,13 +103,13 @@ static int NS(lu_preserve)(struct pt_iommu *iommu_table, struct iommu_domain_ser
 {
 	struct pt_common *common = common_from_iommu(iommu_table);
 	struct pt_range range = pt_all_range(common);
-	struct pt_lu_walk walk = { .nr = 1 };
+	struct pt_lu_walk walk = { .visit = lu_preserve_table, .nr = 1, .limit = U64_MAX };
 	int ret;
 
 	ret = iommu_preserve_page(range.top_table);
 	if (ret)
 		return ret;
-	ret = pt_walk_range(&range, __lu_preserve, &walk);
+	ret = pt_walk_range(&range, __lu_walk, &walk);
 	if (ret) {
 		lu_unpreserve_tables(common, walk.nr);
 		return ret;
@@ -141,41 +144,6 @@ static size_t NS(lu_unmap_range)(struct pt_iommu *iommu_table, dma_addr_t iova, 
 	return 0;
 }
 
-struct pt_lu_free {
-	struct iommu_pages_list list;
-	u64 left;
-};
-
-static int __lu_restore_tables(struct pt_range *range, void *arg, unsigned int level,
-			       struct pt_table_p *table)
-{
-	struct pt_state pts = pt_init(range, level, table);
-	struct pt_lu_free *args = arg;
-	int ret;
-
-	if (!pt_can_have_table(&pts))
-		return 0;
-
-	for_each_pt_level_entry(&pts) {
-		void *virt;
-
-		if (pts.type != PT_ENTRY_TABLE)
-			continue;
-		if (!args->left)
-			return -E2BIG;
-		virt = iommu_restore_page(virt_to_phys(pts.table_lower));
-		if (!virt)
-			return -EINVAL;
-		iommu_pages_list_add(&args->list, virt);
-		args->left--;
-		cond_resched();
-		ret = pt_descend(&pts, arg, __lu_restore_tables);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
 /*
  * Give the inherited tables back to the page allocator. Only here does the
  * kernel walk them, so the cost is not part of the time without userspace.
@@ -185,9 +153,11 @@ static void NS(lu_deinit)(struct pt_iommu *iommu_table)
 {
 	struct pt_common *common = common_from_iommu(iommu_table);
 	struct pt_range range = pt_all_range(common);
-	struct pt_lu_free args = {
-		.list = IOMMU_PAGES_LIST_INIT(args.list),
-		.left = iommu_table->domain.lu->ser.nr_tables - 1,
+	struct pt_lu_walk walk = {
+		.visit = lu_restore_table,
+		.nr = 1,
+		.limit = iommu_table->domain.lu->ser.nr_tables,
+		.list = IOMMU_PAGES_LIST_INIT(walk.list),
 	};
 	void *top = iommu_restore_page(virt_to_phys(range.top_table));
 	int ret;
@@ -196,12 +166,12 @@ static void NS(lu_deinit)(struct pt_iommu *iommu_table)
 		pr_err("iommu_lu: top table of a restored domain is not inherited memory, leaked\n");
 		return;
 	}
-	iommu_pages_list_add(&args.list, top);
-	ret = pt_walk_range(&range, __lu_restore_tables, &args);
-	if (ret || args.left)
+	iommu_pages_list_add(&walk.list, top);
+	ret = pt_walk_range(&range, __lu_walk, &walk);
+	if (ret || walk.nr != walk.limit)
 		pr_err("iommu_lu: restored page tables are damaged (%d), %llu tables leaked\n",
-		       ret, args.left);
-	iommu_put_pages_list(&args.list);
+		       ret, walk.limit - walk.nr);
+	iommu_put_pages_list(&walk.list);
 }
 
 static const struct pt_iommu_ops NS(lu_restored_ops) = {

@@ -23,7 +23,6 @@ TEXT = dict(re.findall(r"X\((\w+), \w+,\s+\"([^\"]+)\"\)",
                        (REPO / "abi" / "validate.h").read_text(encoding="ascii")))
 MAGIC, = (struct.pack("<Q", int(n, 16)) for n in
           re.findall(r"#define IOMMU_LU_MAGIC\s+(0x[0-9a-f]+)", HEADER))
-BDF = "0000:00:03.0"
 
 
 class Blob:
@@ -44,49 +43,28 @@ class Blob:
         at = base + OFFSET[record, field]
         return struct.unpack("<" + fmt, self.m.read_ram(at, struct.calcsize(fmt)))[0]
 
-    def write(self, base, record, field, fmt, value, plus=0):
-        self.m.write_ram(base + OFFSET[record, field] + plus, struct.pack("<" + fmt, value))
+    def write(self, base, record, field, fmt, value):
+        self.m.write_ram(base + OFFSET[record, field], struct.pack("<" + fmt, value))
 
 
-def header(field, fmt, value):
-    return lambda b: b.write(b.hdr, "iommu_lu_hdr", field, fmt, value)
+def changer(base, record):
+    """Makes makers of patches: field, format, and a new value or a function of the old one."""
+    def maker(field, fmt, change):
+        def patch(b):
+            at = base(b)
+            old = b.read(at, record, field, fmt)
+            b.write(at, record, field, fmt, change(old) if callable(change) else change)
+        return patch
+    return maker
 
 
-def unit(field, fmt, value):
-    return lambda b: b.write(b.record["hw"], "iommu_hw_ser", field, fmt, value)
-
-
-def intel(field, fmt, change):
-    """change: new value, or a function of the old one."""
-    def patch(b):
-        base = b.record["hw"] + OFFSET["iommu_hw_ser", "intel"]
-        old = b.read(base, "iommu_intel_ser", field, fmt)
-        b.write(base, "iommu_intel_ser", field, fmt, change(old) if callable(change) else change)
-    return patch
-
-
-def domain(field, fmt, change):
-    def patch(b):
-        old = b.read(b.record["domain"], "iommu_domain_ser", field, fmt)
-        b.write(b.record["domain"], "iommu_domain_ser", field, fmt,
-                change(old) if callable(change) else change)
-    return patch
-
-
-def device(field, fmt, change):
-    def patch(b):
-        old = b.read(b.record["device"], "iommu_device_ser", field, fmt)
-        b.write(b.record["device"], "iommu_device_ser", field, fmt,
-                change(old) if callable(change) else change)
-    return patch
-
-
-def context(field, fmt, change):
-    def patch(b):
-        base = b.record["device"] + OFFSET["iommu_device_ser", "intel"]
-        old = b.read(base, "iommu_device_intel_ser", field, fmt)
-        b.write(base, "iommu_device_intel_ser", field, fmt, change(old))
-    return patch
+header = changer(lambda b: b.hdr, "iommu_lu_hdr")
+unit = changer(lambda b: b.record["hw"], "iommu_hw_ser")
+intel = changer(lambda b: b.record["hw"] + OFFSET["iommu_hw_ser", "intel"], "iommu_intel_ser")
+domain = changer(lambda b: b.record["domain"], "iommu_domain_ser")
+device = changer(lambda b: b.record["device"], "iommu_device_ser")
+context = changer(lambda b: b.record["device"] + OFFSET["iommu_device_ser", "intel"],
+                  "iommu_device_intel_ser")
 
 
 def block(kind, offset, value):
