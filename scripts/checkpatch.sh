@@ -9,6 +9,8 @@ ignore=FILE_PATH_CHANGES,SPDX_LICENSE_TAG,COMMIT_MESSAGE
 check() { "$kdir/scripts/checkpatch.pl" --no-tree --strict --terse --quiet --max-line-length=100 "$@"; }
 
 rc=0
+# checkpatch keeps a list of names where it is run
+trap 'rm -f .checkpatch-camelcase.*' EXIT
 check --ignore "$ignore" -f $(find core drivers-* -name '*.[ch]') || rc=1
 # without kernel macros; a table of errors as a macro
 check --ignore "$ignore",BIT_MACRO,COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED \
