@@ -57,6 +57,7 @@ class Config:
     nics: tuple = (Nic(),)
     iommu: str = "intel-iommu,intremap=on"
     memory: int = 2 << 30
+    cpu: str = "max"
 
     def bdfs(self):
         """Address of each card as Linux will name it, and of its root port."""
@@ -134,7 +135,7 @@ class Machine:
 
         argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
                 "-machine", "q35,memory-backend=ram", "-accel", os.environ.get("ACCEL", "tcg"),
-                "-cpu", "max", "-smp", "2", "-m", str(cfg.memory >> 20),
+                "-cpu", cfg.cpu, "-smp", "2", "-m", str(cfg.memory >> 20),
                 "-object", "memory-backend-file,id=ram,size=%d,mem-path=%s,share=on"
                 % (cfg.memory, ram),
                 "-no-reboot", "-serial", "stdio", "-monitor", "none",
