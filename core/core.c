@@ -80,64 +80,55 @@ static struct {
 
 /* --- outgoing ----------------------------------------------------------- */
 
-int iommu_lu_add_unit(struct iommu_lu_unit *unit)
+static int add_record(struct kho_block_set *blocks, struct list_head *record,
+		      struct list_head *records, u32 *nr)
 {
 	int ret;
 
 	guard(mutex)(&iommu_lu_out.lock);
-	ret = kho_block_set_grow(&blob.units, iommu_lu_out.nr_units + 1);
+	ret = kho_block_set_grow(blocks, *nr + 1);
 	if (ret)
 		return ret;
-	list_add_tail(&unit->list, &iommu_lu_out.units);
-	iommu_lu_out.nr_units++;
+	list_add_tail(record, records);
+	(*nr)++;
 	return 0;
+}
+
+static void del_record(struct kho_block_set *blocks, struct list_head *record, u32 *nr)
+{
+	guard(mutex)(&iommu_lu_out.lock);
+	list_del(record);
+	kho_block_set_shrink(blocks, --*nr);
+}
+
+int iommu_lu_add_unit(struct iommu_lu_unit *unit)
+{
+	return add_record(&blob.units, &unit->list, &iommu_lu_out.units, &iommu_lu_out.nr_units);
 }
 
 void iommu_lu_del_unit(struct iommu_lu_unit *unit)
 {
-	guard(mutex)(&iommu_lu_out.lock);
-	list_del(&unit->list);
-	kho_block_set_shrink(&blob.units, --iommu_lu_out.nr_units);
+	del_record(&blob.units, &unit->list, &iommu_lu_out.nr_units);
 }
 
 int iommu_lu_add_domain(struct iommu_lu_domain *ldom)
 {
-	int ret;
-
-	guard(mutex)(&iommu_lu_out.lock);
-	ret = kho_block_set_grow(&blob.domains, iommu_lu_out.nr_domains + 1);
-	if (ret)
-		return ret;
-	list_add_tail(&ldom->list, &iommu_lu_out.domains);
-	iommu_lu_out.nr_domains++;
-	return 0;
+	return add_record(&blob.domains, &ldom->list, &iommu_lu_out.domains, &iommu_lu_out.nr_domains);
 }
 
 void iommu_lu_del_domain(struct iommu_lu_domain *ldom)
 {
-	guard(mutex)(&iommu_lu_out.lock);
-	list_del(&ldom->list);
-	kho_block_set_shrink(&blob.domains, --iommu_lu_out.nr_domains);
+	del_record(&blob.domains, &ldom->list, &iommu_lu_out.nr_domains);
 }
 
 int iommu_lu_add_device(struct iommu_lu_device *ldev)
 {
-	int ret;
-
-	guard(mutex)(&iommu_lu_out.lock);
-	ret = kho_block_set_grow(&blob.devices, iommu_lu_out.nr_devices + 1);
-	if (ret)
-		return ret;
-	list_add_tail(&ldev->list, &iommu_lu_out.devices);
-	iommu_lu_out.nr_devices++;
-	return 0;
+	return add_record(&blob.devices, &ldev->list, &iommu_lu_out.devices, &iommu_lu_out.nr_devices);
 }
 
 void iommu_lu_del_device(struct iommu_lu_device *ldev)
 {
-	guard(mutex)(&iommu_lu_out.lock);
-	list_del(&ldev->list);
-	kho_block_set_shrink(&blob.devices, --iommu_lu_out.nr_devices);
+	del_record(&blob.devices, &ldev->list, &iommu_lu_out.nr_devices);
 }
 
 /**
