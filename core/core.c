@@ -113,7 +113,8 @@ void iommu_lu_del_unit(struct iommu_lu_unit *unit)
 
 int iommu_lu_add_domain(struct iommu_lu_domain *ldom)
 {
-	return add_record(&blob.domains, &ldom->list, &iommu_lu_out.domains, &iommu_lu_out.nr_domains);
+	return add_record(&blob.domains, &ldom->list, &iommu_lu_out.domains,
+			  &iommu_lu_out.nr_domains);
 }
 
 void iommu_lu_del_domain(struct iommu_lu_domain *ldom)
@@ -123,7 +124,8 @@ void iommu_lu_del_domain(struct iommu_lu_domain *ldom)
 
 int iommu_lu_add_device(struct iommu_lu_device *ldev)
 {
-	return add_record(&blob.devices, &ldev->list, &iommu_lu_out.devices, &iommu_lu_out.nr_devices);
+	return add_record(&blob.devices, &ldev->list, &iommu_lu_out.devices,
+			  &iommu_lu_out.nr_devices);
 }
 
 void iommu_lu_del_device(struct iommu_lu_device *ldev)
