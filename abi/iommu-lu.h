@@ -105,6 +105,8 @@
 #define IOMMU_HW_SER_AMD		2
 #define IOMMU_HW_SER_AMD_SEGMENT	3
 #define IOMMU_HW_SER_SMMUV3		4
+/* The KUnit backend: never crosses a kexec, known only to kernels that have it */
+#define IOMMU_HW_SER_MOCK		30
 
 /* iommu_intel_ser.flags */
 #define IOMMU_INTEL_SER_SCALABLE	(1 << 0)
@@ -162,8 +164,13 @@
 #else
 #define IOMMU_LU_NOTE_SMMUV3		0
 #endif
+#ifdef CONFIG_IOMMU_LIVEUPDATE_KUNIT_TEST
+#define IOMMU_LU_NOTE_MOCK		(1 << IOMMU_HW_SER_MOCK)
+#else
+#define IOMMU_LU_NOTE_MOCK		0
+#endif
 #define IOMMU_LU_NOTE_HW_TYPES		(IOMMU_LU_NOTE_INTEL | IOMMU_LU_NOTE_AMD | \
-					 IOMMU_LU_NOTE_SMMUV3)
+					 IOMMU_LU_NOTE_SMMUV3 | IOMMU_LU_NOTE_MOCK)
 
 /* Head of a file that holds a copy of a blob: "IOMMULUD" */
 #define IOMMU_LU_DUMP_MAGIC		0x44554c554d4d4f49
@@ -350,6 +357,16 @@ struct iommu_smmuv3_ser {
 };
 
 /**
+ * struct iommu_mock_ser - what a unit of the KUnit backend adds to its record
+ * @table_pa: the preserved device table, 4 KiB
+ * @reserved: 0
+ */
+struct iommu_mock_ser {
+	__u64 table_pa;
+	__u64 reserved[2];
+};
+
+/**
  * struct iommu_hw_ser - one preserved IOMMU unit
  * @token: identity of the unit: physical address of its registers
  * @type: IOMMU_HW_SER_*, says which member of the union is valid
@@ -358,6 +375,7 @@ struct iommu_smmuv3_ser {
  * @amd: AMD-Vi
  * @amd_segment: device table shared by the AMD-Vi units of a segment
  * @smmuv3: Arm SMMUv3
+ * @mock: KUnit
  * @raw: the whole union
  *
  * Filled in by the driver at preserve of the first device behind the unit.
@@ -371,6 +389,7 @@ struct iommu_hw_ser {
 		struct iommu_amd_ser amd;
 		struct iommu_amd_segment_ser amd_segment;
 		struct iommu_smmuv3_ser smmuv3;
+		struct iommu_mock_ser mock;
 		__u64 raw[IOMMU_HW_SER_UNION];
 	};
 };
@@ -523,6 +542,18 @@ struct iommu_device_smmuv3_ser {
 };
 
 /**
+ * struct iommu_device_mock_ser - what the KUnit backend adds to a device record
+ * @entry: device table entry of every requester id
+ * @did: domain id on the unit, never 0
+ * @reserved: 0
+ */
+struct iommu_device_mock_ser {
+	__u64 entry;
+	__u16 did;
+	__u16 reserved[3];
+};
+
+/**
  * struct iommu_device_ser - one preserved device
  * @segment: PCI segment
  * @bdf: PCI bus << 8 | devfn
@@ -540,6 +571,7 @@ struct iommu_device_smmuv3_ser {
  * @intel: VT-d
  * @amd: AMD-Vi
  * @smmuv3: Arm SMMUv3
+ * @mock: KUnit
  * @raw: the whole union
  *
  * Identity and links come from the core, @rids and the union from the driver
@@ -562,6 +594,7 @@ struct iommu_device_ser {
 		struct iommu_device_intel_ser intel;
 		struct iommu_device_amd_ser amd;
 		struct iommu_device_smmuv3_ser smmuv3;
+		struct iommu_device_mock_ser mock;
 		__u64 raw[IOMMU_DEVICE_SER_UNION];
 	};
 };
@@ -693,6 +726,10 @@ IOMMU_LU_FIELD(iommu_smmuv3_ser, flags, 60);
 IOMMU_LU_FIELD(iommu_smmuv3_ser, reserved, 64);
 IOMMU_LU_SIZE(iommu_smmuv3_ser, 80);
 
+IOMMU_LU_FIELD(iommu_mock_ser, table_pa, 0);
+IOMMU_LU_FIELD(iommu_mock_ser, reserved, 8);
+IOMMU_LU_SIZE(iommu_mock_ser, 24);
+
 IOMMU_LU_FIELD(iommu_hw_ser, token, 0);
 IOMMU_LU_FIELD(iommu_hw_ser, type, 8);
 IOMMU_LU_FIELD(iommu_hw_ser, segment, 12);
@@ -700,6 +737,7 @@ IOMMU_LU_FIELD(iommu_hw_ser, intel, 16);
 IOMMU_LU_FIELD(iommu_hw_ser, amd, 16);
 IOMMU_LU_FIELD(iommu_hw_ser, amd_segment, 16);
 IOMMU_LU_FIELD(iommu_hw_ser, smmuv3, 16);
+IOMMU_LU_FIELD(iommu_hw_ser, mock, 16);
 IOMMU_LU_FIELD(iommu_hw_ser, raw, 16);
 IOMMU_LU_SIZE(iommu_hw_ser, 128);
 
@@ -765,6 +803,11 @@ IOMMU_LU_FIELD(iommu_device_smmuv3_ser, sids, 144);
 IOMMU_LU_FIELD(iommu_device_smmuv3_ser, reserved, 176);
 IOMMU_LU_SIZE(iommu_device_smmuv3_ser, 184);
 
+IOMMU_LU_FIELD(iommu_device_mock_ser, entry, 0);
+IOMMU_LU_FIELD(iommu_device_mock_ser, did, 8);
+IOMMU_LU_FIELD(iommu_device_mock_ser, reserved, 10);
+IOMMU_LU_SIZE(iommu_device_mock_ser, 16);
+
 IOMMU_LU_FIELD(iommu_device_ser, segment, 0);
 IOMMU_LU_FIELD(iommu_device_ser, bdf, 4);
 IOMMU_LU_FIELD(iommu_device_ser, vendor, 6);
@@ -780,6 +823,7 @@ IOMMU_LU_FIELD(iommu_device_ser, reserved, 48);
 IOMMU_LU_FIELD(iommu_device_ser, intel, 64);
 IOMMU_LU_FIELD(iommu_device_ser, amd, 64);
 IOMMU_LU_FIELD(iommu_device_ser, smmuv3, 64);
+IOMMU_LU_FIELD(iommu_device_ser, mock, 64);
 IOMMU_LU_FIELD(iommu_device_ser, raw, 64);
 IOMMU_LU_SIZE(iommu_device_ser, 256);
 

@@ -236,6 +236,9 @@ static unsigned int hw_regions(const struct iommu_hw_ser *ser, struct region *r)
 		r[n++] = (struct region) { ser->smmuv3.strtab_pa, size,
 					   size > PAGE_4K ? size : PAGE_4K };
 		break;
+	case IOMMU_HW_SER_MOCK:
+		r[n++] = (struct region) { ser->mock.table_pa, PAGE_4K, PAGE_4K };
+		break;
 	}
 	r[n++] = (struct region) { ser->token, PAGE_4K, PAGE_4K };
 	return n;
@@ -313,6 +316,9 @@ static int hw_reserved_zero(const struct iommu_hw_ser *ser)
 			return 0;
 		used = offsetof(struct iommu_amd_segment_ser, reserved);
 		break;
+	case IOMMU_HW_SER_MOCK:
+		used = offsetof(struct iommu_mock_ser, reserved);
+		break;
 	default:
 		used = offsetof(struct iommu_smmuv3_ser, reserved);
 		break;
@@ -349,6 +355,9 @@ enum iommu_lu_err iommu_lu_verify_hw(const struct iommu_hw_ser *ser,
 		break;
 	case IOMMU_HW_SER_SMMUV3:
 		err = verify_smmuv3(&ser->smmuv3, strict);
+		break;
+	case IOMMU_HW_SER_MOCK:
+		err = IOMMU_LU_OK;
 		break;
 	default:
 		return IOMMU_LU_HW_TYPE;
@@ -583,6 +592,8 @@ static __u16 device_did(const struct iommu_hw_ser *hw, const struct iommu_device
 		return ser->intel.did;
 	case IOMMU_HW_SER_AMD:
 		return ser->amd.did;
+	case IOMMU_HW_SER_MOCK:
+		return ser->mock.did;
 	default:
 		return ser->smmuv3.did;
 	}
@@ -738,6 +749,24 @@ static enum iommu_lu_err link_smmuv3(const struct iommu_domain_ser *domain,
 	return IOMMU_LU_OK;
 }
 
+static enum iommu_lu_err link_mock(const struct iommu_domain_ser *domain,
+				   const struct iommu_device_ser *dev, int strict)
+{
+	const struct iommu_device_mock_ser *ser = &dev->mock;
+
+	if (domain->format != IOMMU_DOMAIN_SER_FMT_AMDV1)
+		return IOMMU_LU_DEVICE_FORMAT;
+	if (!ser->did)
+		return IOMMU_LU_DEVICE_DID;
+	if (!(ser->entry & 1) || (ser->entry & ADDR_51_12) != domain->top_pa ||
+	    FIELD(ser->entry, 11, 9) != domain->top_level + 1U ||
+	    FIELD(ser->entry, 63, 52) != ser->did)
+		return IOMMU_LU_DEVICE_ENTRY;
+	if (strict && !all_zero(ser->reserved, sizeof(ser->reserved)))
+		return IOMMU_LU_DEVICE_RESERVED;
+	return IOMMU_LU_OK;
+}
+
 /**
  * iommu_lu_verify_links - do a device, its unit and its domain fit together?
  * @blob: with its units and domains; verdicts and scratch are not used
@@ -778,6 +807,11 @@ enum iommu_lu_err iommu_lu_verify_links(const struct iommu_lu_blob *blob,
 	case IOMMU_HW_SER_SMMUV3:
 		err = link_smmuv3(domain, ser, strict);
 		used = sizeof(ser->smmuv3);
+		break;
+	case IOMMU_HW_SER_MOCK:
+		err = hw->segment == ser->segment ? link_mock(domain, ser, strict) :
+						    IOMMU_LU_DEVICE_SEGMENT;
+		used = sizeof(ser->mock);
 		break;
 	default:
 		return IOMMU_LU_DEVICE_HW_TYPE;

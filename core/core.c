@@ -14,6 +14,8 @@
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/atomic.h>
 #include <linux/export.h>
 #include <linux/io.h>
@@ -485,6 +487,35 @@ static int iommu_lu_read_lists(const char **why)
 	return ret;
 }
 
+VISIBLE_IF_KUNIT int iommu_lu_find_blob(phys_addr_t *phys, size_t *len)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_find_blob, phys, len);
+	return kho_retrieve_subtree(IOMMU_LU_SUBTREE, phys, len);
+}
+
+/* Drop what was read, whole or in part. Blocks and domains are left alone. */
+static void drop_lists(void)
+{
+	struct iommu_lu_device *ldev, *tmp;
+	u32 i;
+
+	list_for_each_entry_safe(ldev, tmp, &in.device_list, list) {
+		list_del(&ldev->list);
+		kfree(ldev);
+	}
+	for (i = 0; in.domain && i < in.hdr->nr_domains; i++)
+		kfree(in.domain[i]);
+	for (i = 0; in.unit && i < in.hdr->nr_hw; i++)
+		kfree(in.unit[i]);
+	kfree(in.domain);
+	kfree(in.unit);
+	in.domain = NULL;
+	in.unit = NULL;
+	xa_destroy(&in.devices);
+	xa_destroy(&in.iommufds);
+	xa_destroy(&in.units);
+}
+
 /* Read the blob, once. The first caller is whoever first needs to know. */
 static void iommu_lu_read(void)
 {
@@ -500,14 +531,17 @@ static void iommu_lu_read(void)
 	if (in.read)
 		return;
 
-	if (!kho_retrieve_subtree(IOMMU_LU_SUBTREE, &phys, &len)) {
+	if (!iommu_lu_find_blob(&phys, &len)) {
 		in.present = true;
 		in.hdr = phys_to_virt(phys);
 		err = iommu_lu_verify_hdr(in.hdr, len, &iommu_lu_this_build);
 		why = iommu_lu_strerror(err);
 		in.bad = iommu_lu_errno(err);
-		if (!in.bad)
+		if (!in.bad) {
 			in.bad = iommu_lu_read_lists(&why);
+			if (in.bad)
+				drop_lists();
+		}
 		if (in.bad)
 			pr_err("state of the previous kernel not taken over: %s (%pe); every device is stopped\n",
 			       why, ERR_PTR(in.bad));
@@ -639,7 +673,7 @@ void iommu_lu_show_incoming(struct seq_file *m,
 
 /* --- FLB ---------------------------------------------------------------- */
 
-static int iommu_lu_flb_preserve(struct liveupdate_flb_op_args *args)
+VISIBLE_IF_KUNIT int iommu_lu_flb_preserve(struct liveupdate_flb_op_args *args)
 {
 	struct iommu_lu_hdr *hdr;
 	int ret;
@@ -669,7 +703,7 @@ static int iommu_lu_flb_preserve(struct liveupdate_flb_op_args *args)
 	return 0;
 }
 
-static void iommu_lu_flb_unpreserve(struct liveupdate_flb_op_args *args)
+VISIBLE_IF_KUNIT void iommu_lu_flb_unpreserve(struct liveupdate_flb_op_args *args)
 {
 	guard(mutex)(&iommu_lu_out.lock);
 	kho_remove_subtree(blob.hdr);
@@ -701,31 +735,16 @@ static void free_blocks(u64 head_pa, u32 record_size)
  */
 static void iommu_lu_flb_finish(struct liveupdate_flb_op_args *args)
 {
-	struct iommu_lu_device *ldev, *tmp;
 	u32 i;
 
 	guard(mutex)(&in.lock);
 	if (in.bad)
 		return;
-	list_for_each_entry_safe(ldev, tmp, &in.device_list, list) {
-		list_del(&ldev->list);
-		kfree(ldev);
-	}
-	for (i = 0; i < in.hdr->nr_domains; i++) {
-		/* restored, but none of its devices was taken over */
+	/* restored, but none of its devices was taken over */
+	for (i = 0; i < in.hdr->nr_domains; i++)
 		if (in.domain[i]->domain)
 			iommu_lu_free_domain(in.domain[i]);
-		kfree(in.domain[i]);
-	}
-	for (i = 0; i < in.hdr->nr_hw; i++)
-		kfree(in.unit[i]);
-	kfree(in.domain);
-	kfree(in.unit);
-	in.domain = NULL;
-	in.unit = NULL;
-	xa_destroy(&in.devices);
-	xa_destroy(&in.iommufds);
-	xa_destroy(&in.units);
+	drop_lists();
 	free_blocks(in.hdr->hw_blocks, in.hdr->hw_size);
 	free_blocks(in.hdr->domain_blocks, in.hdr->domain_size);
 	free_blocks(in.hdr->device_blocks, in.hdr->device_size);
@@ -733,6 +752,20 @@ static void iommu_lu_flb_finish(struct liveupdate_flb_op_args *args)
 	in.hdr = NULL;
 	pr_info("live update finished\n");
 }
+
+#if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE_KUNIT_TEST)
+/* As after a boot: what was inherited has not been read yet. */
+void iommu_lu_forget_incoming(void)
+{
+	guard(mutex)(&in.lock);
+	if (in.present && !in.bad)
+		drop_lists();
+	in.hdr = NULL;
+	in.bad = 0;
+	in.present = false;
+	in.read = false;
+}
+#endif
 
 static const struct liveupdate_flb_ops iommu_lu_flb_ops = {
 	.preserve = iommu_lu_flb_preserve,

@@ -186,17 +186,18 @@ static int NS(lu_adopt)(struct pt_iommu *iommu_table, const struct iommu_domain_
 	struct pt_common *common = common_from_iommu(iommu_table);
 	struct pt_range range = pt_top_range(common);
 
-	/* A table that can grow needs the recorded level at allocation. */
-	if (pt_feature(common, PT_FEAT_DYNAMIC_TOP))
-		return -EOPNOTSUPP;
-	if (ser->format != PT_LU_FMT || ser->top_level != range.top_level ||
+	/* The top of a table that can grow is where it was left. */
+	if (pt_feature(common, PT_FEAT_DYNAMIC_TOP) ? ser->top_level > PT_MAX_TOP_LEVEL :
+						      ser->top_level != range.top_level)
+		return -EINVAL;
+	if (ser->format != PT_LU_FMT ||
 	    ser->vasz_lg2 != common->max_vasz_lg2 || ser->oasz_lg2 != common->max_oasz_lg2 ||
 	    (ser->features & (IOMMU_DOMAIN_SER_INCOHERENT | IOMMU_DOMAIN_SER_SIGN_EXTEND)) !=
 		    lu_features(common))
 		return -EINVAL;
 
 	iommu_pages_free_incoherent(range.top_table, iommu_table->iommu_device);
-	pt_top_set(common, phys_to_virt(ser->top_pa), range.top_level);
+	pt_top_set(common, phys_to_virt(ser->top_pa), ser->top_level);
 	iommu_table->domain.pgsize_bitmap = ser->pgsize_bitmap;
 	iommu_table->ops = &NS(lu_restored_ops);
 	return 0;

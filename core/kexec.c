@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/kexec.h>
 
 #include "private.h"
@@ -49,6 +50,7 @@ int iommu_lu_kexec_check(void)
 	int err = -ENOEXEC;
 	u32 hw_types = 0;
 
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_kexec_check);
 	if (!kexec_image || !kexec_image->file_mode || !kexec_image->kho.fdt) {
 		why = "it was not loaded with kexec_file_load(), the memory would not be handed over";
 	} else if (looked_at.image != kexec_image) {

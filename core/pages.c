@@ -6,6 +6,7 @@
  * once, and unpreserved before it is freed. Callers that share a page keep
  * their own count.
  */
+#include <kunit/static_stub.h>
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
@@ -23,6 +24,7 @@
  */
 int iommu_preserve_page(void *virt)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iommu_preserve_page, virt);
 	return kho_preserve_folio(virt_to_folio(virt));
 }
 EXPORT_SYMBOL_GPL(iommu_preserve_page);
@@ -35,6 +37,7 @@ EXPORT_SYMBOL_GPL(iommu_preserve_page);
  */
 void iommu_unpreserve_page(void *virt)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iommu_unpreserve_page, virt);
 	kho_unpreserve_folio(virt_to_folio(virt));
 }
 EXPORT_SYMBOL_GPL(iommu_unpreserve_page);
@@ -54,9 +57,11 @@ EXPORT_SYMBOL_GPL(iommu_unpreserve_page);
  */
 void *iommu_restore_page(phys_addr_t phys)
 {
-	struct folio *folio = kho_restore_folio(phys);
 	unsigned long pgcnt;
+	struct folio *folio;
 
+	KUNIT_STATIC_STUB_REDIRECT(iommu_restore_page, phys);
+	folio = kho_restore_folio(phys);
 	if (!folio)
 		return NULL;
 

@@ -7,6 +7,7 @@
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
+#include <linux/export.h>
 #include <linux/pci.h>
 #include <linux/xarray.h>
 
@@ -74,6 +75,44 @@ int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser)
 	ser->class = pdev->class;
 	return 0;
 }
+
+static int add_rid(struct pci_dev *pdev, u16 rid, void *arg)
+{
+	struct iommu_device_ser *ser = arg;
+	u16 i;
+
+	for (i = 0; i < ser->nr_rids; i++)
+		if (ser->rids[i] == rid)
+			return 0;
+	if (ser->nr_rids == IOMMU_DEVICE_SER_MAX_RIDS)
+		return -E2BIG;
+	ser->rids[ser->nr_rids++] = rid;
+	return 0;
+}
+
+/**
+ * iommu_lu_pci_rids - record the requester ids of a device
+ * @dev: PCI device
+ * @ser: @nr_rids and @rids are filled in, the device's own id first
+ *
+ * Return: 0, or -EOPNOTSUPP if there are more than can be recorded, or if the
+ * device's DMA carries the id of another device (pci_real_dma_dev()).
+ */
+int iommu_lu_pci_rids(struct device *dev, struct iommu_device_ser *ser)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	if (pci_real_dma_dev(pdev) != pdev) {
+		dev_err(dev, "iommu_lu: another device does its DMA\n");
+		return -EOPNOTSUPP;
+	}
+	if (pci_for_each_dma_alias(pdev, add_rid, ser)) {
+		dev_err(dev, "iommu_lu: more than %u requester ids\n", IOMMU_DEVICE_SER_MAX_RIDS);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_pci_rids);
 
 /* Is this the device that was recorded? */
 int iommu_lu_pci_match(struct device *dev, const struct iommu_device_ser *ser)

@@ -60,4 +60,12 @@ void iommu_lu_pci_unseal(void);
 
 int iommu_lu_kexec_check(void);
 
+#if IS_ENABLED(CONFIG_KUNIT)
+struct liveupdate_flb_op_args;
+int iommu_lu_find_blob(phys_addr_t *phys, size_t *len);
+int iommu_lu_flb_preserve(struct liveupdate_flb_op_args *args);
+void iommu_lu_flb_unpreserve(struct liveupdate_flb_op_args *args);
+void iommu_lu_forget_incoming(void);
+#endif
+
 #endif

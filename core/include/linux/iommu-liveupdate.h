@@ -197,6 +197,7 @@ void iommu_lu_pt_unpreserve(struct iommu_domain *domain, const struct iommu_doma
 int iommu_lu_pt_adopt(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
 
 /* pci.c */
+int iommu_lu_pci_rids(struct device *dev, struct iommu_device_ser *ser);
 bool iommu_lu_keep_master(struct pci_dev *pdev);
 void iommu_lu_quiesce_incoming(void);
 
