@@ -174,6 +174,8 @@ void mock_kexec(struct kunit *test)
 	int i;
 
 	KUNIT_ASSERT_TRUE(test, iommu_lu_sealed());
+	/* the one this kernel came from */
+	iommu_lu_forget_incoming();
 	drop_blob();
 	for (i = 0; i < ARRAY_SIZE(copy.page); i++) {
 		copy.page[i] = get_zeroed_page(GFP_KERNEL);
