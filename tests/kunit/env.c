@@ -38,7 +38,7 @@ static void mock_remove(struct kunit *test)
 	mock_memory_exit(test);
 }
 
-static int mock_next_kernel(struct kunit *test)
+static int mock_next_kernel(struct kunit *test, void (*damage)(struct kunit *test))
 {
 	int ret;
 
@@ -46,6 +46,8 @@ static int mock_next_kernel(struct kunit *test)
 	mock_iommu_remove();
 	iommu_lu_forget_incoming();
 	mock_memory_arrives();
+	if (damage)
+		damage(test);
 
 	ret = mock_iommu_add();
 	if (!ret)
@@ -332,9 +334,7 @@ void env_kexec(struct kunit *test, void (*damage)(struct kunit *test))
 		env_unpreserve(test, i);
 		env_detach(test, i);
 	}
-	if (damage)
-		damage(test);
-	KUNIT_ASSERT_EQ(test, env->be->kexec(test), 0);
+	KUNIT_ASSERT_EQ(test, env->be->kexec(test, damage), 0);
 }
 
 /* Number of pages that IOMMU drivers have, exactly: the global count lags behind. */

@@ -15,8 +15,9 @@
  *	there is none
  * @translate: where does a write of the device go; NULL if nobody can tell
  * @stores: how often were registers and table entries written
- * @kexec: all of the new kernel, with what test_kexec_begin() left; NULL for
- *	hardware, whose second half is tested by the cases in tests/qemu
+ * @kexec: the end of the old kernel, @damage, and the new kernel, after
+ *	mock_kexec(); NULL for hardware, whose second half is tested by the cases
+ *	in tests/qemu
  */
 struct lu_backend {
 	const char *name;
@@ -25,7 +26,7 @@ struct lu_backend {
 	struct device *(*device)(unsigned int i);
 	bool (*translate)(struct device *dev, u64 iova, u64 *pa);
 	unsigned int (*stores)(void);
-	int (*kexec)(struct kunit *test);
+	int (*kexec)(struct kunit *test, void (*damage)(struct kunit *test));
 };
 
 extern const struct lu_backend lu_mock_backend, lu_hardware_backend;

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Refusals before the jump: errno, and nothing left behind.
+ *
+ * On the mock, whose devices can be put into any state. Names begin with the row
+ * of the requirements; docs/support.md lists them with their messages.
+ */
+#include <kunit/static_stub.h>
+#include <linux/kexec.h>
+#include <linux/pci.h>
+
+#include "../../../iommu-priv.h"
+#include "../../core/private.h"
+#include "env.h"
+#include "mock.h"
+
+static int init(struct kunit *test)
+{
+	return env_init(test, &lu_mock_backend);
+}
+
+/* Preserve the domain of device 0, then refuse the device, then take it. */
+static void expect_refusal(struct kunit *test, int err)
+{
+	struct env *env = test->priv;
+
+	KUNIT_ASSERT_EQ(test, iommu_lu_preserve_domain(env->domain[0], env->iommufd_id, 0), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_device(env_dev(test, 0), env->iommufd_id), err);
+	KUNIT_EXPECT_EQ(test, iommu_lu_out.nr_units, 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_out.nr_devices, 0);
+	iommu_lu_unpreserve_domain(env->domain[0]);
+	env_expect_nothing_preserved(test);
+}
+
+static void expect_normal(struct kunit *test)
+{
+	env_preserve(test, 0);
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), 0);
+	env_unfreeze(test, 1, 0);
+	env_unpreserve(test, 0);
+}
+
+static struct pci_dev *attached(struct kunit *test)
+{
+	struct device *dev = env_dev(test, 0);
+
+	env_attach(test, 0, env_domain(test, dev));
+	return to_pci_dev(dev);
+}
+
+static void C2_driver_without_ops(struct kunit *test)
+{
+	static const struct iommu_ops no_ops;
+	struct iommu_domain *domain = kunit_kzalloc(test, sizeof(*domain), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, domain);
+	domain->owner = &no_ops;
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_domain(domain, 1, 0), -EOPNOTSUPP);
+	env_expect_nothing_preserved(test);
+}
+
+static void C2_device_without_iommu(struct kunit *test)
+{
+	struct pci_dev *bridge = mock_pci_bridge();
+
+	KUNIT_ASSERT_NOT_NULL(test, bridge);
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_device(&bridge->dev, 1), -EOPNOTSUPP);
+}
+
+static void U9_power_state(struct kunit *test)
+{
+	struct pci_dev *pdev = attached(test);
+
+	pdev->current_state = PCI_D3hot;
+	expect_refusal(test, -EINVAL);
+	pdev->current_state = PCI_D0;
+	expect_normal(test);
+}
+
+static void U11_interrupts(struct kunit *test)
+{
+	struct pci_dev *pdev = attached(test);
+
+	pdev->msi_enabled = 1;
+	expect_refusal(test, -EBUSY);
+	pdev->msi_enabled = 0;
+	pdev->msix_enabled = 1;
+	expect_refusal(test, -EBUSY);
+	pdev->msix_enabled = 0;
+	expect_normal(test);
+}
+
+static void U10_virtual_function(struct kunit *test)
+{
+	struct pci_dev *pdev = attached(test);
+
+	pdev->is_virtfn = 1;
+	expect_refusal(test, -EOPNOTSUPP);
+	pdev->is_virtfn = 0;
+	expect_normal(test);
+}
+
+static void U10_bridge(struct kunit *test)
+{
+	struct pci_dev *pdev = attached(test);
+
+	pdev->hdr_type = PCI_HEADER_TYPE_BRIDGE;
+	expect_refusal(test, -EOPNOTSUPP);
+	pdev->hdr_type = PCI_HEADER_TYPE_NORMAL;
+	expect_normal(test);
+}
+
+static void U10_ats(struct kunit *test)
+{
+#ifdef CONFIG_PCI_ATS
+	struct pci_dev *pdev = attached(test);
+
+	pdev->ats_enabled = 1;
+	expect_refusal(test, -EOPNOTSUPP);
+	pdev->ats_enabled = 0;
+	expect_normal(test);
+#else
+	kunit_skip(test, "needs PCI_ATS");
+#endif
+}
+
+/* Found at freeze as well: the device may change in between. */
+static void C14_state_changed_before_freeze(struct kunit *test)
+{
+	struct pci_dev *pdev = attached(test);
+
+	env_preserve(test, 0);
+	pdev->current_state = PCI_D3hot;
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), -EINVAL);
+	pdev->current_state = PCI_D0;
+	pdev->msi_enabled = 1;
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), -EBUSY);
+	pdev->msi_enabled = 0;
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), 0);
+	env_unfreeze(test, 1, 0);
+	env_unpreserve(test, 0);
+}
+
+/* Somebody has written to the table that the hardware uses. */
+static void C14_entry_changed_before_freeze(struct kunit *test)
+{
+	u64 *entry, old;
+
+	attached(test);
+	env_preserve(test, 0);
+	entry = phys_to_virt(mock_hw[0].table);
+	old = *entry;
+	*entry ^= BIT_ULL(20);
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), -EBUSY);
+	*entry = old;
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), 0);
+	env_unfreeze(test, 1, 0);
+	env_unpreserve(test, 0);
+}
+
+static void C10_reset(struct kunit *test)
+{
+	struct pci_dev *pdev = attached(test);
+
+	/* a method, for which this device has no code */
+	pdev->reset_methods[0] = 1;
+	env_preserve(test, 0);
+	KUNIT_EXPECT_EQ(test, pci_reset_function(pdev), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_try_reset_function(pdev), -EBUSY);
+	env_unpreserve(test, 0);
+	KUNIT_EXPECT_EQ(test, pci_reset_function(pdev), -ENOTTY);
+	pdev->reset_methods[0] = 0;
+}
+
+/* No image is loaded at all. */
+static void C11_image(struct kunit *test)
+{
+	struct pci_dev *pdev = attached(test);
+
+	kunit_deactivate_static_stub(test, iommu_lu_kexec_check);
+	env_preserve(test, 0);
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), -ENOEXEC);
+	KUNIT_EXPECT_FALSE(test, iommu_lu_sealed());
+	KUNIT_EXPECT_FALSE(test, iommu_lu_keep_master(pdev));
+	env_unpreserve(test, 0);
+}
+
+/* A file that comes while others are frozen. */
+static void C14_preserve_during_freeze(struct kunit *test)
+{
+	attached(test);
+	env_preserve(test, 0);
+	KUNIT_ASSERT_EQ(test, env_freeze(test, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_file_preserve(), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_sealed());
+	env_unfreeze(test, 1, 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_file_preserve(), 0);
+	iommu_lu_file_unpreserve();
+	env_unpreserve(test, 0);
+}
+
+/* In the new kernel: not again before the restored domain is replaced. */
+static void U4_still_on_its_restored_domain(struct kunit *test)
+{
+	struct iommu_lu_domain *ldom;
+	struct iommu_domain *domain;
+	struct env *env = test->priv;
+	struct device *dev;
+
+	attached(test);
+	env_kexec(test, NULL);
+	dev = env_dev(test, 0);
+	domain = iommu_get_domain_for_dev(dev);
+	KUNIT_ASSERT_TRUE(test, iommu_lu_is_restored(domain));
+	ldom = domain->lu;
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_device(dev, env->iommufd_id), -EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_domain(domain, env->iommufd_id, 1), -EBUSY);
+	KUNIT_EXPECT_EQ(test, ldom->devices, 1);
+}
+
+static struct kunit_case refuse_cases[] = {
+	KUNIT_CASE(C2_driver_without_ops),
+	KUNIT_CASE(C2_device_without_iommu),
+	KUNIT_CASE(U9_power_state),
+	KUNIT_CASE(U11_interrupts),
+	KUNIT_CASE(U10_virtual_function),
+	KUNIT_CASE(U10_bridge),
+	KUNIT_CASE(U10_ats),
+	KUNIT_CASE(C14_state_changed_before_freeze),
+	KUNIT_CASE(C14_entry_changed_before_freeze),
+	KUNIT_CASE(C10_reset),
+	KUNIT_CASE(C11_image),
+	KUNIT_CASE(C14_preserve_during_freeze),
+	KUNIT_CASE(U4_still_on_its_restored_domain),
+	{}
+};
+
+static struct kunit_suite refuse_suite = {
+	.name = "iommu_lu_refusals",
+	.init = init,
+	.exit = env_exit,
+	.test_cases = refuse_cases,
+};
+
+/* --- a group of more than one ------------------------------------------------ */
+
+static int group_init(struct kunit *test)
+{
+	mock_one_group = true;
+	return env_init(test, &lu_mock_backend);
+}
+
+static void group_exit(struct kunit *test)
+{
+	env_exit(test);
+	mock_one_group = false;
+}
+
+static void U9_shared_group(struct kunit *test)
+{
+	attached(test);
+	expect_refusal(test, -EOPNOTSUPP);
+}
+
+static struct kunit_case group_cases[] = {
+	KUNIT_CASE(U9_shared_group),
+	{}
+};
+
+static struct kunit_suite group_suite = {
+	.name = "iommu_lu_refusals_group",
+	.init = group_init,
+	.exit = group_exit,
+	.test_cases = group_cases,
+};
+
+kunit_test_suites(&refuse_suite, &group_suite);
+
+MODULE_LICENSE("GPL");
