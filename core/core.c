@@ -103,15 +103,30 @@ static void del_record(struct kho_block_set *blocks, struct list_head *record, u
 	kho_block_set_shrink(blocks, --*nr);
 }
 
+/**
+ * iommu_lu_add_unit - add a record to the list of units
+ * @unit: filled in by the caller, by freeze at the latest
+ *
+ * Drivers call it for what several units share. The units themselves are added
+ * by the core.
+ *
+ * Return: 0 or -ENOMEM.
+ */
 int iommu_lu_add_unit(struct iommu_lu_unit *unit)
 {
 	return add_record(&blob.units, &unit->list, &iommu_lu_out.units, &iommu_lu_out.nr_units);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_add_unit);
 
+/**
+ * iommu_lu_del_unit - undo iommu_lu_add_unit()
+ * @unit: no other record links to it
+ */
 void iommu_lu_del_unit(struct iommu_lu_unit *unit)
 {
 	del_record(&blob.units, &unit->list, &iommu_lu_out.nr_units);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_del_unit);
 
 int iommu_lu_add_domain(struct iommu_lu_domain *ldom)
 {
@@ -163,6 +178,31 @@ u64 iommu_lu_new_iommufd_id(void)
 }
 EXPORT_SYMBOL_GPL(iommu_lu_new_iommufd_id);
 
+/* Number the records, then let them refer to each other by number. */
+static void iommu_lu_link_records(void)
+{
+	struct iommu_lu_domain *ldom;
+	struct iommu_lu_device *ldev;
+	struct iommu_lu_unit *unit;
+	u32 index = 0;
+
+	list_for_each_entry(unit, &iommu_lu_out.units, list)
+		unit->index = index++;
+	index = 0;
+	list_for_each_entry(ldom, &iommu_lu_out.domains, list)
+		ldom->index = index++;
+
+	list_for_each_entry(unit, &iommu_lu_out.units, list)
+		if (unit->link)
+			*unit->link_index = unit->link->index;
+	list_for_each_entry(ldev, &iommu_lu_out.devices, list) {
+		ldev->ser.hw_index = ldev->unit->index;
+		ldev->ser.domain_index = ldev->domain->index;
+		if (ldev->domain->unit_index)
+			*ldev->domain->unit_index = ldev->unit->index;
+	}
+}
+
 /* The blocks were reserved when the objects were added: nothing can fail here. */
 static int iommu_lu_write_blob(void)
 {
@@ -171,31 +211,27 @@ static int iommu_lu_write_blob(void)
 	struct iommu_lu_domain *ldom;
 	struct iommu_lu_device *ldev;
 	struct iommu_lu_unit *unit;
-	u32 index;
 
+	iommu_lu_link_records();
 	kho_block_set_clear(&blob.units);
 	kho_block_set_clear(&blob.domains);
 	kho_block_set_clear(&blob.devices);
 
-	index = 0;
 	kho_block_set_it_init(&it, &blob.units);
 	list_for_each_entry(unit, &iommu_lu_out.units, list) {
 		struct iommu_hw_ser *ser = kho_block_set_it_reserve_entry(&it);
 
 		if (!ser)
 			return -ENOSPC;
-		unit->index = index++;
 		*ser = unit->ser;
 	}
 
-	index = 0;
 	kho_block_set_it_init(&it, &blob.domains);
 	list_for_each_entry(ldom, &iommu_lu_out.domains, list) {
 		struct iommu_domain_ser *ser = kho_block_set_it_reserve_entry(&it);
 
 		if (!ser)
 			return -ENOSPC;
-		ldom->index = index++;
 		*ser = ldom->ser;
 	}
 
@@ -205,8 +241,6 @@ static int iommu_lu_write_blob(void)
 
 		if (!ser)
 			return -ENOSPC;
-		ldev->ser.hw_index = ldev->unit->index;
-		ldev->ser.domain_index = ldev->domain->index;
 		*ser = ldev->ser;
 	}
 

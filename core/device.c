@@ -56,7 +56,7 @@ int iommu_lu_preserve_domain(struct iommu_domain *domain, u64 iommufd_id, u64 to
 	ret = iommu_lu_add_domain(ldom);
 	if (ret)
 		goto err_free;
-	ret = ops->preserve_domain(domain, &ldom->ser);
+	ret = ops->preserve_domain(domain, ldom);
 	if (ret)
 		goto err_del;
 	domain->lu = ldom;
@@ -78,7 +78,7 @@ void iommu_lu_unpreserve_domain(struct iommu_domain *domain)
 {
 	struct iommu_lu_domain *ldom = domain->lu;
 
-	domain->owner->lu_ops->unpreserve_domain(domain, &ldom->ser);
+	domain->owner->lu_ops->unpreserve_domain(domain, ldom);
 	domain->lu = NULL;
 	iommu_lu_del_domain(ldom);
 	kfree(ldom);
@@ -88,7 +88,16 @@ EXPORT_SYMBOL_GPL(iommu_lu_unpreserve_domain);
 /* Units come and go under the mutexes of different groups. */
 static DEFINE_MUTEX(unit_lock);
 
-static struct iommu_lu_unit *get_unit(struct iommu_device *iommu)
+/**
+ * iommu_lu_get_unit - preserve a unit, or count one more user of it
+ * @iommu: unit
+ *
+ * For drivers one of whose units cannot be handed over without others.
+ *
+ * Context: from preserve_device() of any device.
+ * Return: the unit, -ENOMEM, or an error of preserve_unit().
+ */
+struct iommu_lu_unit *iommu_lu_get_unit(struct iommu_device *iommu)
 {
 	struct iommu_lu_unit *unit = iommu->lu;
 	int ret;
@@ -120,8 +129,15 @@ err_free:
 	kfree(unit);
 	return ERR_PTR(ret);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_get_unit);
 
-static void put_unit(struct iommu_lu_unit *unit)
+/**
+ * iommu_lu_put_unit - undo iommu_lu_get_unit()
+ * @unit: unit
+ *
+ * Context: from preserve_device() or unpreserve_device().
+ */
+void iommu_lu_put_unit(struct iommu_lu_unit *unit)
 {
 	lockdep_assert_held(&unit_lock);
 	if (--unit->users)
@@ -131,6 +147,7 @@ static void put_unit(struct iommu_lu_unit *unit)
 	iommu_lu_del_unit(unit);
 	kfree(unit);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_put_unit);
 
 static int preserve_device(struct device *dev, struct iommu_domain *domain, bool singleton,
 			   u64 iommufd_id)
@@ -171,7 +188,7 @@ static int preserve_device(struct device *dev, struct iommu_domain *domain, bool
 		goto err_free;
 
 	mutex_lock(&unit_lock);
-	ldev->unit = get_unit(dev->iommu->iommu_dev);
+	ldev->unit = iommu_lu_get_unit(dev->iommu->iommu_dev);
 	if (IS_ERR(ldev->unit)) {
 		ret = PTR_ERR(ldev->unit);
 		mutex_unlock(&unit_lock);
@@ -192,7 +209,7 @@ static int preserve_device(struct device *dev, struct iommu_domain *domain, bool
 err_unpreserve:
 	ops->unpreserve_device(dev, domain, ldev);
 err_unit:
-	put_unit(ldev->unit);
+	iommu_lu_put_unit(ldev->unit);
 	mutex_unlock(&unit_lock);
 err_free:
 	kfree(ldev);
@@ -239,7 +256,7 @@ void iommu_lu_unpreserve_device(struct device *dev)
 	iommu_lu_del_device(ldev);
 	mutex_lock(&unit_lock);
 	dev->iommu->iommu_dev->ops->lu_ops->unpreserve_device(dev, ldev->domain->domain, ldev);
-	put_unit(ldev->unit);
+	iommu_lu_put_unit(ldev->unit);
 	mutex_unlock(&unit_lock);
 	ldev->domain->devices--;
 	iommu_lu_group_unlock(dev);
@@ -293,23 +310,15 @@ static int restore_domain(struct device *dev, struct iommu_lu_domain *ldom)
 {
 	const struct iommu_lu_ops *ops = dev_iommu_ops(dev)->lu_ops;
 	struct iommu_domain *domain;
-	int ret;
 
 	if (ldom->domain || ldom->failed)
 		return ldom->failed;
 
-	domain = iommu_paging_domain_alloc(dev);
+	domain = ops->restore_domain(dev, ldom);
 	if (IS_ERR(domain)) {
-		ret = PTR_ERR(domain);
-	} else {
-		ret = ops->restore_domain(domain, &ldom->ser);
-		if (ret)
-			iommu_domain_free(domain);
-	}
-	if (ret) {
-		pr_err("domain %#llx: not taken over: %pe\n", ldom->ser.token, ERR_PTR(ret));
-		ldom->failed = ret;
-		return ret;
+		pr_err("domain %#llx: not taken over: %pe\n", ldom->ser.token, domain);
+		ldom->failed = PTR_ERR(domain);
+		return ldom->failed;
 	}
 	domain->lu = ldom;
 	ldom->domain = domain;

@@ -10,31 +10,31 @@
 /**
  * iommu_lu_pt_preserve - preserve the tables of a domain and describe them
  * @domain: nobody maps or unmaps in it meanwhile
- * @ser: filled in
+ * @ldom: its record is filled in
  *
  * Context: may sleep. Takes time in proportion to the number of tables.
  * Return: 0, -EOPNOTSUPP for a domain that is not generic_pt or is itself
  * restored, or an error from KHO, after which nothing is preserved.
  */
-int iommu_lu_pt_preserve(struct iommu_domain *domain, struct iommu_domain_ser *ser)
+int iommu_lu_pt_preserve(struct iommu_domain *domain, struct iommu_lu_domain *ldom)
 {
 	struct pt_iommu *table = iommupt_from_domain(domain);
 
 	if (!table || !table->ops->lu_preserve)
 		return -EOPNOTSUPP;
-	return table->ops->lu_preserve(table, ser);
+	return table->ops->lu_preserve(table, &ldom->ser);
 }
 
 /**
  * iommu_lu_pt_unpreserve - undo iommu_lu_pt_preserve()
  * @domain: unchanged since
- * @ser: as filled in
+ * @ldom: as filled in
  */
-void iommu_lu_pt_unpreserve(struct iommu_domain *domain, const struct iommu_domain_ser *ser)
+void iommu_lu_pt_unpreserve(struct iommu_domain *domain, struct iommu_lu_domain *ldom)
 {
 	struct pt_iommu *table = iommupt_from_domain(domain);
 
-	table->ops->lu_unpreserve(table, ser);
+	table->ops->lu_unpreserve(table, &ldom->ser);
 }
 
 /**
@@ -55,4 +55,27 @@ int iommu_lu_pt_adopt(struct iommu_domain *domain, const struct iommu_domain_ser
 	if (!table || !table->ops->lu_adopt)
 		return -EOPNOTSUPP;
 	return table->ops->lu_adopt(table, ser);
+}
+
+/**
+ * iommu_lu_pt_restore - allocate a domain that takes inherited tables over
+ * @dev: device that is going to be attached to it
+ * @ldom: its record
+ *
+ * For drivers whose ordinary domains have the recorded format.
+ *
+ * Return: the domain, or an error, after which nothing has changed.
+ */
+struct iommu_domain *iommu_lu_pt_restore(struct device *dev, struct iommu_lu_domain *ldom)
+{
+	struct iommu_domain *domain = iommu_paging_domain_alloc(dev);
+	int ret;
+
+	if (IS_ERR(domain))
+		return domain;
+	ret = iommu_lu_pt_adopt(domain, &ldom->ser);
+	if (!ret)
+		return domain;
+	iommu_domain_free(domain);
+	return ERR_PTR(ret);
 }

@@ -31,8 +31,6 @@ struct iommu_lu_state {
 extern struct iommu_lu_state iommu_lu_out;
 
 u64 iommu_lu_blob_phys(void);
-int iommu_lu_add_unit(struct iommu_lu_unit *unit);
-void iommu_lu_del_unit(struct iommu_lu_unit *unit);
 int iommu_lu_add_domain(struct iommu_lu_domain *ldom);
 void iommu_lu_del_domain(struct iommu_lu_domain *ldom);
 int iommu_lu_add_device(struct iommu_lu_device *ldev);

@@ -173,20 +173,6 @@ static int shadow_add(struct iommu_lu_unit *unit, struct intel_iommu *iommu, u16
 	return 0;
 }
 
-static int collect_rid(struct pci_dev *pdev, u16 rid, void *arg)
-{
-	struct iommu_device_ser *ser = arg;
-	u16 i;
-
-	for (i = 0; i < ser->nr_rids; i++)
-		if (ser->rids[i] == rid)
-			return 0;
-	if (ser->nr_rids == IOMMU_DEVICE_SER_MAX_RIDS)
-		return -E2BIG;
-	ser->rids[ser->nr_rids++] = rid;
-	return 0;
-}
-
 static int intel_lu_preserve_device(struct device *dev, struct iommu_domain *domain,
 				    struct iommu_lu_device *ldev)
 {
@@ -197,16 +183,13 @@ static int intel_lu_preserve_device(struct device *dev, struct iommu_domain *dom
 	struct intel_lu_context entry;
 	int ret, i;
 
-	if (info->domain != dmar_domain || !intel_domain_is_ss_paging(dmar_domain) ||
-	    dev_is_real_dma_subdevice(dev)) {
+	if (info->domain != dmar_domain || !intel_domain_is_ss_paging(dmar_domain)) {
 		dev_err(dev, "iommu_lu: this kind of attachment is not carried\n");
 		return -EOPNOTSUPP;
 	}
-	ret = pci_for_each_dma_alias(to_pci_dev(dev), collect_rid, ser);
-	if (ret) {
-		dev_err(dev, "iommu_lu: more than %u requester ids\n", IOMMU_DEVICE_SER_MAX_RIDS);
-		return -EOPNOTSUPP;
-	}
+	ret = iommu_lu_pci_rids(dev, ser);
+	if (ret)
+		return ret;
 
 	/* A reference of our own: the id stays with the domain whatever happens. */
 	ret = domain_attach_iommu(dmar_domain, iommu);
@@ -270,7 +253,7 @@ static int intel_lu_freeze_device(struct device *dev, struct iommu_lu_device *ld
 	return 0;
 }
 
-static int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_domain_ser *ser)
+static int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_lu_domain *ldom)
 {
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
 
@@ -278,8 +261,8 @@ static int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_do
 	    dmar_domain->dirty_tracking)
 		return -EOPNOTSUPP;
 	if (dmar_domain->force_snooping)
-		ser->features |= IOMMU_DOMAIN_SER_FORCE_SNOOP;
-	return iommu_lu_pt_preserve(domain, ser);
+		ldom->ser.features |= IOMMU_DOMAIN_SER_FORCE_SNOOP;
+	return iommu_lu_pt_preserve(domain, ldom);
 }
 
 /**
@@ -439,19 +422,18 @@ void intel_lu_quiesce(void)
 	iommu_lu_quiesce_incoming();
 }
 
-static int intel_lu_restore_domain(struct iommu_domain *domain, const struct iommu_domain_ser *ser)
+static struct iommu_domain *intel_lu_restore_domain(struct device *dev,
+						    struct iommu_lu_domain *ldom)
 {
-	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
-	int ret;
+	struct iommu_domain *domain = iommu_lu_pt_restore(dev, ldom);
 
-	ret = iommu_lu_pt_adopt(domain, ser);
-	if (ret)
-		return ret;
-	if (ser->features & IOMMU_DOMAIN_SER_FORCE_SNOOP) {
+	if (!IS_ERR(domain) && ldom->ser.features & IOMMU_DOMAIN_SER_FORCE_SNOOP) {
+		struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+
 		dmar_domain->sspt.vtdss_pt.common.features |= BIT(PT_FEAT_VTDSS_FORCE_COHERENCE);
 		dmar_domain->force_snooping = true;
 	}
-	return 0;
+	return domain;
 }
 
 /**

@@ -407,11 +407,6 @@ static int adopt(struct mock_unit *unit, struct iommu_lu_unit *lu)
 	return 0;
 }
 
-static int mock_restore_domain(struct iommu_domain *domain, const struct iommu_domain_ser *ser)
-{
-	return iommu_lu_pt_adopt(domain, ser);
-}
-
 static int mock_restore_device(struct device *dev, struct iommu_domain *domain,
 			       struct iommu_lu_device *ldev)
 {
@@ -438,7 +433,7 @@ static const struct iommu_lu_ops mock_lu_ops = {
 	.freeze_device = mock_freeze_device,
 	.preserve_domain = iommu_lu_pt_preserve,
 	.unpreserve_domain = iommu_lu_pt_unpreserve,
-	.restore_domain = mock_restore_domain,
+	.restore_domain = iommu_lu_pt_restore,
 	.restore_device = mock_restore_device,
 	.quiesce_device = mock_quiesce_device,
 };

@@ -204,6 +204,36 @@ static void C6_records_are_found_by_key(struct kunit *test)
 	give_up(test, 3);
 }
 
+/* A driver's units may refer to something they share. */
+static void C2_records_refer_to_each_other(struct kunit *test)
+{
+	struct iommu_lu_unit *shared = kunit_kzalloc(test, sizeof(*shared), GFP_KERNEL);
+	u32 unit_index = 77, domain_unit_index = 77;
+	struct iommu_lu_unit *unit;
+	struct env *env = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, shared);
+	env_attach(test, 0, env_domain(test, env_dev(test, 0)));
+	env_attach(test, 3, env_domain(test, env_dev(test, 3)));
+	env_preserve(test, 0);
+	KUNIT_ASSERT_EQ(test, iommu_lu_add_unit(shared), 0);
+	env_preserve(test, 3);
+	unit = env_dev(test, 3)->iommu->lu->unit;
+	unit->link = shared;
+	unit->link_index = &unit_index;
+	env->domain[3]->lu->unit_index = &domain_unit_index;
+
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 2, 0, 3), 0);
+	KUNIT_EXPECT_EQ(test, unit_index, 1);
+	KUNIT_EXPECT_EQ(test, domain_unit_index, 2);
+	env_unfreeze(test, 2, 0, 3);
+
+	unit->link = NULL;
+	iommu_lu_del_unit(shared);
+	env_unpreserve(test, 3);
+	env_unpreserve(test, 0);
+}
+
 /* Either all of the blob is read, or none of it is believed. */
 static void C12_each_allocation_of_reading_may_fail(struct kunit *test)
 {
@@ -242,6 +272,7 @@ static void C12_each_allocation_of_reading_may_fail(struct kunit *test)
 static struct kunit_case store_cases[] = {
 	KUNIT_CASE_PARAM(C12_what_is_damaged_is_blocked_alone, damage_gen_params),
 	KUNIT_CASE(C6_records_are_found_by_key),
+	KUNIT_CASE(C2_records_refer_to_each_other),
 	KUNIT_CASE(C12_each_allocation_of_reading_may_fail),
 	{}
 };

@@ -32,6 +32,8 @@ struct pci_dev;
  * @index: position in the blob
  * @failed: errno for an inherited unit that could not be taken over, else 0
  * @first: first inherited device behind it, linked by ->next
+ * @link: the driver's: another record that this one refers to, or NULL
+ * @link_index: the driver's: where in @ser the index of @link goes, at freeze
  * @priv: for the driver
  * @ser: the record
  */
@@ -42,6 +44,8 @@ struct iommu_lu_unit {
 	u32 index;
 	int failed;
 	struct iommu_lu_device *first;
+	struct iommu_lu_unit *link;
+	u32 *link_index;
 	void *priv;
 	struct iommu_hw_ser ser;
 };
@@ -55,6 +59,8 @@ struct iommu_lu_unit {
  * @devices: number of devices that are preserved with it, or still attached
  * @index: position in the blob
  * @failed: errno for an inherited domain that could not be restored, else 0
+ * @unit_index: the driver's, for domains that belong to one unit: where in @ser
+ *	the index of the unit of its devices goes, at freeze; else NULL
  * @owner: who may claim the devices of an inherited domain
  * @device_left: called under the group mutex when a device leaves an inherited
  *               domain for another one
@@ -69,6 +75,7 @@ struct iommu_lu_domain {
 	unsigned int devices;
 	u32 index;
 	int failed;
+	u32 *unit_index;
 	void *owner;
 	void (*device_left)(void *arg);
 	void *arg;
@@ -108,7 +115,7 @@ struct iommu_lu_device {
 
 /**
  * struct iommu_lu_ops - what an IOMMU driver implements to take part
- * @preserve_unit: the first device behind @unit is about to be preserved. Fill
+ * @preserve_unit: the first device behind @iommu is about to be preserved. Fill
  *	in @unit->ser and preserve what the unit itself needs. Must not touch
  *	the tables that the hardware is using. May sleep.
  * @unpreserve_unit: undo @preserve_unit. Cannot fail.
@@ -119,17 +126,23 @@ struct iommu_lu_device {
  * @freeze_device: verify that the hardware state still is what was recorded.
  *	Returns -EBUSY if not. Group mutex held.
  * @preserve_domain: preserve the page tables of @domain and describe them in
- *	@ser (@token and @iommufd_id are set). Nothing maps or unmaps meanwhile.
+ *	@ldom->ser (token and iommufd_id are set). Nothing maps or unmaps
+ *	meanwhile. May sleep.
  * @unpreserve_domain: undo @preserve_domain.
- * @restore_domain: turn @domain, fresh and never attached, into the one that
- *	@ser describes. O(1), no copy. On error @domain is as it was.
+ * @restore_domain: allocate a domain for @dev in the recorded format and let it
+ *	be the one that @ldom->ser describes. O(1), no copy. Returns the domain,
+ *	or an error after which the inherited tables are as they were. Group
+ *	mutex held.
  * @restore_device: @dev is about to be attached to the restored @domain:
  *	install ids, and fail if what the hardware uses is not exactly what
  *	attach_dev would write. The attach_dev that follows writes nothing.
+ *	Group mutex held.
  * @quiesce_device: @dev could not be taken over and its bus master is off:
- *	remove what the hardware still has for it.
+ *	remove what the hardware still has for it. Group mutex held.
  *
  * A driver that has none is refused with -EOPNOTSUPP. All ops are required.
+ * Beside them a driver has to adopt its units when it starts, and to leave them
+ * running when the kernel shuts down: see docs/writing-a-backend.md.
  */
 struct iommu_lu_ops {
 	int (*preserve_unit)(struct iommu_device *iommu, struct iommu_lu_unit *unit);
@@ -139,9 +152,9 @@ struct iommu_lu_ops {
 	void (*unpreserve_device)(struct device *dev, struct iommu_domain *domain,
 				  struct iommu_lu_device *ldev);
 	int (*freeze_device)(struct device *dev, struct iommu_lu_device *ldev);
-	int (*preserve_domain)(struct iommu_domain *domain, struct iommu_domain_ser *ser);
-	void (*unpreserve_domain)(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
-	int (*restore_domain)(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
+	int (*preserve_domain)(struct iommu_domain *domain, struct iommu_lu_domain *ldom);
+	void (*unpreserve_domain)(struct iommu_domain *domain, struct iommu_lu_domain *ldom);
+	struct iommu_domain *(*restore_domain)(struct device *dev, struct iommu_lu_domain *ldom);
 	int (*restore_device)(struct device *dev, struct iommu_domain *domain,
 			      struct iommu_lu_device *ldev);
 	void (*quiesce_device)(struct device *dev);
@@ -155,6 +168,8 @@ bool iommu_lu_incoming_bad(void);
 bool iommu_lu_sealed(void);
 struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token);
 struct iommu_lu_domain *iommu_lu_iommufd_domains(u64 iommufd_id);
+int iommu_lu_add_unit(struct iommu_lu_unit *unit);
+void iommu_lu_del_unit(struct iommu_lu_unit *unit);
 int iommu_lu_register_file_handler(struct liveupdate_file_handler *fh);
 void iommu_lu_unregister_file_handler(struct liveupdate_file_handler *fh);
 u64 iommu_lu_new_iommufd_id(void);
@@ -167,6 +182,8 @@ void iommu_lu_file_unfreeze(void);
 int iommu_lu_preserve_domain(struct iommu_domain *domain, u64 iommufd_id, u64 token);
 void iommu_lu_unpreserve_domain(struct iommu_domain *domain);
 void iommu_lu_free_domain(struct iommu_lu_domain *ldom);
+struct iommu_lu_unit *iommu_lu_get_unit(struct iommu_device *iommu);
+void iommu_lu_put_unit(struct iommu_lu_unit *unit);
 int iommu_lu_preserve_device(struct device *dev, u64 iommufd_id);
 void iommu_lu_unpreserve_device(struct device *dev);
 int iommu_lu_freeze_device(struct device *dev);
@@ -192,9 +209,10 @@ void iommu_unpreserve_page(void *virt);
 void *iommu_restore_page(phys_addr_t phys);
 
 /* generic_pt.c */
-int iommu_lu_pt_preserve(struct iommu_domain *domain, struct iommu_domain_ser *ser);
-void iommu_lu_pt_unpreserve(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
+int iommu_lu_pt_preserve(struct iommu_domain *domain, struct iommu_lu_domain *ldom);
+void iommu_lu_pt_unpreserve(struct iommu_domain *domain, struct iommu_lu_domain *ldom);
 int iommu_lu_pt_adopt(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
+struct iommu_domain *iommu_lu_pt_restore(struct device *dev, struct iommu_lu_domain *ldom);
 
 /* pci.c */
 int iommu_lu_pci_rids(struct device *dev, struct iommu_device_ser *ser);
