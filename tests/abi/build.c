@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
+#ifdef __KERNEL__
+#include <linux/string.h>
+#else
 #include <string.h>
-
+#endif
 #include "build.h"
 
 #define P4K	4096ULL
@@ -14,7 +17,7 @@ static uint64_t pa(struct built *b, uint64_t size)
 	return at;
 }
 
-void build_init(struct built *b)
+void lu_build_init(struct built *b)
 {
 	memset(b, 0, sizeof(*b));
 	b->hdr = (struct iommu_lu_hdr) {
@@ -96,7 +99,7 @@ static void set_context(struct built *b, struct iommu_device_ser *dev, uint16_t 
 }
 
 /* Two units; two domains on the first, one of them on the second, too. */
-void add_intel(struct built *b)
+static void add_intel(struct built *b)
 {
 	uint32_t hw = b->hdr.nr_hw, domain = b->hdr.nr_domains;
 	struct iommu_device_ser *dev;
@@ -126,7 +129,7 @@ void add_intel(struct built *b)
 }
 
 /* One unit; second-stage and first-stage domain. */
-void add_intel_scalable(struct built *b)
+static void add_intel_scalable(struct built *b)
 {
 	uint32_t hw = b->hdr.nr_hw, domain = b->hdr.nr_domains;
 	struct iommu_device_ser *dev;
@@ -169,7 +172,7 @@ void add_intel_scalable(struct built *b)
 }
 
 /* A segment with two units; a domain on both, one on the second. */
-void add_amd(struct built *b)
+static void add_amd(struct built *b)
 {
 	uint32_t hw = b->hdr.nr_hw, domain = b->hdr.nr_domains;
 	struct iommu_device_ser *dev;
@@ -209,7 +212,7 @@ void add_amd(struct built *b)
 }
 
 /* Two units: stage 1 with an MSI doorbell, stage 2 with concatenated top tables. */
-void add_smmuv3(struct built *b)
+static void add_smmuv3(struct built *b)
 {
 	uint32_t hw = b->hdr.nr_hw, domain = b->hdr.nr_domains;
 	struct iommu_device_ser *dev;
@@ -273,45 +276,43 @@ void add_smmuv3(struct built *b)
 	dev->smmuv3.ste[3] = b->domain[domain + 1].top_pa;
 }
 
-static struct memory scratch_memory;
-
 static void done(struct built *b)
 {
-	lay_out(b, &scratch_memory, 0);
+	lu_lay_out(b, NULL, 0);
 }
 
-void build_intel(struct built *b)
+void lu_build_intel(struct built *b)
 {
-	build_init(b);
+	lu_build_init(b);
 	add_intel(b);
 	done(b);
 }
 
-void build_scalable(struct built *b)
+void lu_build_scalable(struct built *b)
 {
-	build_init(b);
+	lu_build_init(b);
 	add_intel_scalable(b);
 	done(b);
 }
 
-void build_amd(struct built *b)
+void lu_build_amd(struct built *b)
 {
-	build_init(b);
+	lu_build_init(b);
 	add_amd(b);
 	done(b);
 }
 
-void build_smmuv3(struct built *b)
+void lu_build_smmuv3(struct built *b)
 {
-	build_init(b);
+	lu_build_init(b);
 	add_smmuv3(b);
 	done(b);
 }
 
 /* No machine has all of them; records of one kind must not disturb another. */
-void build_mixed(struct built *b)
+void lu_build_mixed(struct built *b)
 {
-	build_init(b);
+	lu_build_init(b);
 	add_intel(b);
 	add_intel_scalable(b);
 	add_amd(b);
@@ -319,12 +320,12 @@ void build_mixed(struct built *b)
 	done(b);
 }
 
-const struct backend backends[] = {
-	{ "intel", build_intel },
-	{ "intel-scalable", build_scalable },
-	{ "amd", build_amd },
-	{ "smmuv3", build_smmuv3 },
-	{ "mixed", build_mixed },
+const struct backend lu_backends[] = {
+	{ "intel", lu_build_intel },
+	{ "intel-scalable", lu_build_scalable },
+	{ "amd", lu_build_amd },
+	{ "smmuv3", lu_build_smmuv3 },
+	{ "mixed", lu_build_mixed },
 	{ NULL, NULL },
 };
 
@@ -338,64 +339,51 @@ static const void *map(void *ctx, __u64 at, __u64 len)
 	return (uint8_t *)m->page + (at - MEM_BASE);
 }
 
-static uint64_t lay_out_list(struct memory *m, const void *records, size_t size, size_t nr,
-			     size_t per_block)
+static uint64_t lay_out_list(struct memory *m, unsigned int *used, const void *records,
+			     size_t size, size_t nr, size_t per_block)
 {
-	uint64_t head = nr ? MEM_BASE + m->nr * MEM_PAGE : 0;
+	uint64_t head = nr ? MEM_BASE + *used * MEM_PAGE : 0;
 	struct iommu_lu_block block;
-	uint8_t *page;
+	unsigned int page;
 
 	while (nr) {
-		page = m->page[m->nr++];
+		page = (*used)++;
 		block.count = nr < per_block ? nr : per_block;
 		nr -= block.count;
-		block.next = nr ? MEM_BASE + m->nr * MEM_PAGE : 0;
-		memcpy(page, &block, sizeof(block));
-		memcpy(page + sizeof(block), records, block.count * size);
+		block.next = nr ? MEM_BASE + *used * MEM_PAGE : 0;
+		if (m) {
+			memcpy(m->page[page], &block, sizeof(block));
+			memcpy(m->page[page] + sizeof(block), records, block.count * size);
+		}
 		records = (const char *)records + block.count * size;
 	}
 	return head;
 }
 
 /**
- * lay_out - put a blob into memory
+ * lu_lay_out - put a blob into memory
  * @b: its header is completed
- * @m: filled in
+ * @m: filled in; NULL if only the header is wanted
  * @per_block: records in a block, 0 for as many as fit
  */
-void lay_out(struct built *b, struct memory *m, unsigned int per_block)
+void lu_lay_out(struct built *b, struct memory *m, unsigned int per_block)
 {
 	size_t room = MEM_PAGE - sizeof(struct iommu_lu_block);
+	unsigned int used = 1;
 
-	memset(m, 0, sizeof(*m));
-	m->nr = 1;
-	m->mem.map = map;
-	m->mem.ctx = m;
+	if (m)
+		memset(m, 0, sizeof(*m));
 #define LIST(array, nr) \
-	lay_out_list(m, array, sizeof((array)[0]), nr, \
+	lay_out_list(m, &used, array, sizeof((array)[0]), nr, \
 		     per_block ? per_block : room / sizeof((array)[0]))
 	b->hdr.hw_blocks = LIST(b->hw, b->hdr.nr_hw);
 	b->hdr.domain_blocks = LIST(b->domain, b->hdr.nr_domains);
 	b->hdr.device_blocks = LIST(b->device, b->hdr.nr_devices);
 #undef LIST
+	if (!m)
+		return;
 	memcpy(m->page[0], &b->hdr, sizeof(b->hdr));
-}
-
-static size_t put(uint8_t *buf, size_t at, const void *p, size_t len)
-{
-	memcpy(buf + at, p, len);
-	return at + len;
-}
-
-/** write_dump - the blob as a dump file */
-size_t write_dump(const struct built *b, uint8_t *buf)
-{
-	struct iommu_lu_dump head = { .magic = IOMMU_LU_DUMP_MAGIC, .len = sizeof(head) };
-	size_t at = 0;
-
-	at = put(buf, at, &head, sizeof(head));
-	at = put(buf, at, &b->hdr, sizeof(b->hdr));
-	at = put(buf, at, b->hw, b->hdr.nr_hw * sizeof(b->hw[0]));
-	at = put(buf, at, b->domain, b->hdr.nr_domains * sizeof(b->domain[0]));
-	return put(buf, at, b->device, b->hdr.nr_devices * sizeof(b->device[0]));
+	m->nr = used;
+	m->mem.map = map;
+	m->mem.ctx = m;
 }

@@ -5,8 +5,11 @@
 #ifndef BUILD_H
 #define BUILD_H
 
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
 #include <stdint.h>
-#include <stdio.h>
+#endif
 
 #include "../../abi/validate.h"
 
@@ -49,24 +52,18 @@ struct memory {
 
 typedef void (*builder)(struct built *b);
 
-void build_init(struct built *b);
-void add_intel(struct built *b);
-void add_intel_scalable(struct built *b);
-void add_amd(struct built *b);
-void add_smmuv3(struct built *b);
-
-void build_intel(struct built *b);
-void build_scalable(struct built *b);
-void build_amd(struct built *b);
-void build_smmuv3(struct built *b);
-void build_mixed(struct built *b);
+void lu_build_init(struct built *b);
+void lu_build_intel(struct built *b);
+void lu_build_scalable(struct built *b);
+void lu_build_amd(struct built *b);
+void lu_build_smmuv3(struct built *b);
+void lu_build_mixed(struct built *b);
 
 extern const struct backend {
 	const char *name;
 	builder build;
-} backends[];
+} lu_backends[];
 
-void lay_out(struct built *b, struct memory *m, unsigned int per_block);
-size_t write_dump(const struct built *b, uint8_t *buf);
+void lu_lay_out(struct built *b, struct memory *m, unsigned int per_block);
 
 #endif

@@ -20,7 +20,8 @@ BUILD = os.path.join(TOP, "build/abi")
 GOLDEN = os.path.join(HERE, "golden")
 
 ABI = ["abi/validate.c", "abi/blocks.c", "abi/image.c"]
-TEST = ABI + ["tools/dumpfile.c", "tests/abi/build.c", "tests/abi/abi-test.c"]
+TEST = ABI + ["tools/dumpfile.c", "tests/abi/build.c", "tests/abi/cases.c",
+              "tests/abi/abi-test.c"]
 WARN = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers"]
 SANITIZE = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"]
 
