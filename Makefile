@@ -44,11 +44,11 @@ source: root
 	@scripts/kernel-source.sh $(ROOT) $(KVER) $(SOURCE)
 	@scripts/apply.sh --link $(SOURCE)
 
-.PHONY: kernel-plain kernel-off kernel-debug kernels
-kernel-plain kernel-off kernel-debug: kernel-%: source
+.PHONY: kernel-plain kernel-off kernel-debug kernel-kunit kernels
+kernel-plain kernel-off kernel-debug kernel-kunit: kernel-%: source
 	@$(IN) scripts/build-kernel.sh $(ARCH) $(KVER) $*
 
-kernels: kernel-plain kernel-off
+kernels: kernel-plain kernel-off kernel-kunit
 
 .PHONY: demo test test-corruption test-host test-debug soak fuzz tools
 demo: kernel-plain

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Options by environment:
 
-KERNEL_PLAIN, KERNEL_DEBUG, KERNEL_OFF  kernel images (default: the build tree)
+KERNEL_PLAIN, KERNEL_DEBUG, KERNEL_OFF, KERNEL_KUNIT  kernel images (default: the build tree)
 KVER     kernel version in the build tree (7.2)
 RUNS     repeat each test that starts a machine that many times
 ACCEL    accelerator of QEMU (tcg)
@@ -19,6 +19,7 @@ RUNS = int(os.environ.get("RUNS", "1"))
 
 def pytest_configure(config):
     for name, what in (("qemu", "starts a machine"), ("plain", "plain kernel"),
+                       ("kunit", "kernel with KUnit and fault injection"),
                        ("debug", "kernel with KASAN, lockdep, kmemleak"),
                        ("corruption", "damages what is handed over")):
         config.addinivalue_line("markers", "%s: %s" % (name, what))

@@ -2,7 +2,7 @@
 /*
  * PID 1 of the test machine: runs the case that the kernel command line names.
  *
- *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed
+ *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed, leaks
  *   lu.try=NAME        refuse: only that one
  *   lu.nic=BDF         the device under test
  *   lu.nic2=BDF        a second one, running but not preserved
@@ -32,6 +32,13 @@
 #include "cases.h"
 #include "lu.h"
 
+/* The kernel has done all there is to do before userspace. */
+static void case_leaks(long stage)
+{
+	(void)stage;
+	check_leaks();
+}
+
 static const struct {
 	const char *name;
 	void (*run)(long stage);
@@ -41,6 +48,7 @@ static const struct {
 	{ "refuse", case_refuse },
 	{ "disabled", case_disabled },
 	{ "closed", case_closed },
+	{ "leaks", case_leaks },
 };
 
 static void mount_at(const char *type, const char *dir)
