@@ -7,11 +7,14 @@
 # tinyconfig plus the fragments of the architecture and of the flavour; an option
 # that was asked for and did not take effect is an error. Built again only when
 # something changed.
+#
+# The flavour "stock" is the pristine tree with the configuration of "kunit" but
+# for our own options: what the patched kernel is compared with. in-root.sh is to
+# show that tree in place of the patched one. Under the same path, ccache has
+# nearly every object already.
 set -euo pipefail
 
 arch=$1 version=$2 flavour=$3
-fragments=(tests/qemu/config/base.config "tests/qemu/config/$arch.config"
-	"tests/qemu/config/$flavour.config")
 src=build/linux-$version
 out=build/$arch/$version/$flavour
 top=$PWD
@@ -22,8 +25,21 @@ x86_64) kmake=(make ARCH=x86 HOSTCC="ccache gcc" CC="ccache gcc") image=arch/x86
 esac
 kmake+=(-C "$src" O="$top/$out" -j"${JOBS:-$(nproc)}" --no-print-directory)
 
+fragments() {
+	cat tests/qemu/config/base.config "tests/qemu/config/$arch.config"
+	case $flavour in
+	stock) sed '/^CONFIG_IOMMU_LIVEUPDATE/d' tests/qemu/config/kunit.config ;;
+	*) cat "tests/qemu/config/$flavour.config" ;;
+	esac
+}
+
+if [ "$flavour" = stock ] && [ -e "$src/drivers/iommu/liveupdate" ]; then
+	echo "build-kernel: stock needs OVER=$src-stock:$src for in-root.sh" >&2
+	exit 2
+fi
+
 mkdir -p "$out"
-cat "${fragments[@]}" >"$out/fragment.new"
+fragments >"$out/fragment.new"
 if ! cmp -s "$out/fragment.new" "$out/fragment" || [ ! -f "$out/.config" ]; then
 	echo "== configuration $arch $version $flavour"
 	"${kmake[@]}" -s tinyconfig

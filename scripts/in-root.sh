@@ -4,7 +4,9 @@
 # in-root.sh ROOT CMD... - run CMD inside the tools root
 #
 # The project is seen as /src and is the working directory; KDIR, if set, is
-# seen under its own path. Mounts are private: nothing stays behind.
+# seen under its own path. OVER=A:B shows the directory A of the project in place
+# of its directory B. Mounts are private: nothing stays behind, no other run sees
+# them.
 set -euo pipefail
 
 root=$(cd "$1" && pwd)
@@ -12,18 +14,21 @@ shift
 src=$(cd "$(dirname "$0")/.." && pwd)
 
 if [ "$(id -u)" != 0 ]; then
-	exec sudo --preserve-env=KDIR,CCACHE_DIR,JOBS,ACCEL,KVER,RUNS "$0" "$root" "$@"
+	exec sudo --preserve-env=KDIR,OVER,CCACHE_DIR,JOBS,ACCEL,KVER,RUNS "$0" "$root" "$@"
 fi
 
 # shellcheck disable=SC2016
 exec unshare --mount --propagation private bash -c '
 set -e
-root=$1 src=$2 kdir=$3
-shift 3
+root=$1 src=$2 kdir=$3 over=$4
+shift 4
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --bind "$src" "$root/src"
 mount -t tmpfs tmpfs "$root/tmp"
+if [ -n "$over" ]; then
+	mount --bind "$src/${over%%:*}" "$root/src/${over#*:}"
+fi
 if [ -n "$kdir" ]; then
 	mkdir -p "$root$kdir"
 	mount --bind "$kdir" "$root$kdir"
@@ -31,4 +36,4 @@ fi
 exec chroot "$root" /usr/bin/env -C /src \
 	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 	CCACHE_DIR="${CCACHE_DIR:-/src/build/ccache}" LC_ALL=C.UTF-8 HOME=/root "$@"
-' _ "$root" "$src" "${KDIR:-}" "$@"
+' _ "$root" "$src" "${KDIR:-}" "${OVER:-}" "$@"
