@@ -9,6 +9,7 @@ FUZZ_SECONDS	?= 60
 ROOT	:= build/root
 IN	:= scripts/in-root.sh $(ROOT)
 SOURCE	:= build/linux-$(KVER)
+STOCK	:= $(SOURCE)-stock
 TESTS	?= tests/abi tests/qemu
 PYTEST	:= KVER=$(KVER) $(IN) pytest -p no:cacheprovider
 
@@ -21,6 +22,7 @@ help:
 	@echo '  make test-host        those that need no kernel: the ABI and its tools'
 	@echo '  make fuzz             the checks of the ABI, FUZZ_SECONDS=60 or FUZZ_RUNS=10000000'
 	@echo '  make test-debug       the cases again on a kernel with KASAN, lockdep, kmemleak'
+	@echo '  make test-kernel      the tests of the kernel itself give the same results with and without us'
 	@echo '  make soak RUNS=20     every QEMU case so many times'
 	@echo
 	@echo 'Use it in a kernel of your own:'
@@ -36,7 +38,7 @@ help:
 	@echo
 	@echo 'KVER=$(KVER) is the kernel version. TESTS="tests/qemu -k igb" chooses cases. ACCEL=kvm uses KVM.'
 
-.PHONY: root source
+.PHONY: root source source-stock
 root:
 	@scripts/tools-root.sh $(ROOT)
 
@@ -44,13 +46,19 @@ source: root
 	@scripts/kernel-source.sh $(ROOT) $(KVER) $(SOURCE)
 	@scripts/apply.sh --link $(SOURCE)
 
-.PHONY: kernel-plain kernel-off kernel-debug kernel-kunit kernels
+source-stock: source
+	@scripts/kernel-source.sh $(ROOT) $(KVER) $(STOCK) "$$(cat $(SOURCE)/.debian-version)"
+
+.PHONY: kernel-plain kernel-off kernel-debug kernel-kunit kernel-stock kernels
 kernel-plain kernel-off kernel-debug kernel-kunit: kernel-%: source
 	@$(IN) scripts/build-kernel.sh $(ARCH) $(KVER) $*
 
+kernel-stock: source-stock
+	@OVER=$(STOCK):$(SOURCE) $(IN) scripts/build-kernel.sh $(ARCH) $(KVER) stock
+
 kernels: kernel-plain kernel-off kernel-kunit
 
-.PHONY: demo test test-corruption test-host test-debug soak fuzz tools
+.PHONY: demo test test-corruption test-host test-debug test-kernel soak fuzz tools
 demo: kernel-plain
 	@KVER=$(KVER) $(IN) python3 tests/qemu/demo.py
 
@@ -65,6 +73,10 @@ test-host: root
 
 test-debug: kernel-debug
 	@$(PYTEST) -m debug $(TESTS)
+
+# stock comes second: most of it is in the compiler cache then
+test-kernel: kernel-kunit kernel-stock
+	@$(PYTEST) -m kernel tests/kernel
 
 soak: kernels
 	@RUNS=$(RUNS) $(PYTEST) -m 'qemu and not debug and not corruption' $(TESTS)
@@ -90,7 +102,7 @@ shell: root
 
 clean:
 	rm -rf build/x86_64 build/qemu build/demo build/selftests build/headers build/headers-obj \
-		build/abi build/tools
+		build/abi build/tools build/kernel-tests
 
 distclean:
 	rm -rf --one-file-system build
