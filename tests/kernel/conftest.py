@@ -19,7 +19,8 @@ def pytest_configure(config):
 def pytest_terminal_summary(terminalreporter):
     """What the tests have to say about their numbers, whether they passed or not."""
     said = [text for reports in terminalreporter.stats.values() for report in reports
-            for key, text in getattr(report, "user_properties", ()) if key == "numbers"]
+            if getattr(report, "when", None) == "call"
+            for key, text in report.user_properties if key == "numbers"]
     if said:
         terminalreporter.section("the kernel's own tests")
         for text in said:
