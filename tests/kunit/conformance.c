@@ -24,6 +24,7 @@ static void backend_name(const struct lu_backend *const *be, char *desc)
 {
 	strscpy(desc, (*be)->name, KUNIT_PARAM_DESC_SIZE);
 }
+
 KUNIT_ARRAY_PARAM(backend, backends, backend_name);
 
 static int init(struct kunit *test)
@@ -117,8 +118,8 @@ static void A1_A2_A3_records_are_sound(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, iommu_lu_sealed());
 
 	blob.hdr = phys_to_virt(iommu_lu_blob_phys());
-	KUNIT_EXPECT_EQ(test, iommu_lu_verify_hdr(blob.hdr, sizeof(*blob.hdr), &iommu_lu_this_build),
-			IOMMU_LU_OK);
+	KUNIT_EXPECT_EQ(test, IOMMU_LU_OK,
+			iommu_lu_verify_hdr(blob.hdr, sizeof(*blob.hdr), &iommu_lu_this_build));
 	KUNIT_ASSERT_EQ(test, blob.hdr->nr_hw, 1);
 	KUNIT_ASSERT_EQ(test, blob.hdr->nr_domains, 1);
 	KUNIT_ASSERT_EQ(test, blob.hdr->nr_devices, 1);
@@ -134,8 +135,8 @@ static void A1_A2_A3_records_are_sound(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, domain->pgsize_bitmap, env->domain[0]->pgsize_bitmap);
 
 	env_unfreeze(test, 1, 0);
-	KUNIT_EXPECT_EQ(test, iommu_lu_verify_hdr(blob.hdr, sizeof(*blob.hdr), &iommu_lu_this_build),
-			IOMMU_LU_HDR_NOT_SEALED);
+	KUNIT_EXPECT_EQ(test, IOMMU_LU_HDR_NOT_SEALED,
+			iommu_lu_verify_hdr(blob.hdr, sizeof(*blob.hdr), &iommu_lu_this_build));
 	env_unpreserve(test, 0);
 }
 
@@ -295,7 +296,8 @@ static void C14_cancel_at_every_stage(struct kunit *test)
 	if (env->be->stores)
 		stores = env->be->stores();
 	for (stage = 0; stage < 5; stage++) {
-		KUNIT_ASSERT_EQ(test, iommu_lu_preserve_domain(env->domain[0], env->iommufd_id, 0), 0);
+		KUNIT_ASSERT_EQ(test, 0,
+				iommu_lu_preserve_domain(env->domain[0], env->iommufd_id, 0));
 		if (stage > 0)
 			KUNIT_ASSERT_EQ(test, iommu_lu_preserve_device(dev, env->iommufd_id), 0);
 		if (stage > 1)
@@ -502,7 +504,8 @@ static void C4_tables_are_freed_late(struct kunit *test)
 	left = mock_memory_inherited();
 	KUNIT_EXPECT_EQ(test, left, ldom->ser.nr_tables);
 	/* immutable */
-	KUNIT_EXPECT_NE(test, iommu_map(ldom->domain, SZ_1G, 0, PAGE_SIZE, IOMMU_READ, GFP_KERNEL), 0);
+	KUNIT_EXPECT_NE(test, 0,
+			iommu_map(ldom->domain, SZ_1G, 0, PAGE_SIZE, IOMMU_READ, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, iommu_unmap(ldom->domain, env_iova[0], PAGE_SIZE), 0);
 	env_expect_dma(test, 0, true);
 	hotswap(test, 0);

@@ -341,12 +341,16 @@ void env_kexec(struct kunit *test, void (*damage)(struct kunit *test))
 long env_pages(void)
 {
 	long n = global_node_page_state(NR_IOMMU_PAGES);
+	struct per_cpu_nodestat *stat;
 	pg_data_t *pgdat;
 	int cpu;
 
-	for_each_online_pgdat(pgdat)
-		for_each_online_cpu(cpu)
-			n += per_cpu_ptr(pgdat->per_cpu_nodestats, cpu)->vm_node_stat_diff[NR_IOMMU_PAGES];
+	for_each_online_pgdat(pgdat) {
+		for_each_online_cpu(cpu) {
+			stat = per_cpu_ptr(pgdat->per_cpu_nodestats, cpu);
+			n += stat->vm_node_stat_diff[NR_IOMMU_PAGES];
+		}
+	}
 	return n;
 }
 

@@ -32,9 +32,11 @@ struct mock_domain {
 		struct pt_iommu_amdv1 amdv1;
 	};
 	struct mock_unit *unit;
+	/* that the top of the tables may be moved under */
 	spinlock_t lock;
 	u16 did;
 };
+
 PT_IOMMU_CHECK_DOMAIN(struct mock_domain, iommu, domain);
 PT_IOMMU_CHECK_DOMAIN(struct mock_domain, amdv1.iommu, domain);
 
@@ -137,13 +139,18 @@ bool mock_translate(struct device *dev, u64 iova, u64 *pa)
 
 /* --- the driver ---------------------------------------------------------------- */
 
+static u64 pack_entry(u64 top, unsigned int levels, u16 did)
+{
+	return top | FIELD_PREP(MOCK_ENTRY_LEVELS, levels) | FIELD_PREP(MOCK_ENTRY_DID, did) |
+	       MOCK_ENTRY_V;
+}
+
 static u64 make_entry(struct mock_domain *md)
 {
 	struct pt_iommu_amdv1_hw_info info;
 
 	pt_iommu_amdv1_hw_info(&md->amdv1, &info);
-	return info.host_pt_root | FIELD_PREP(MOCK_ENTRY_LEVELS, info.mode) |
-	       FIELD_PREP(MOCK_ENTRY_DID, md->did) | MOCK_ENTRY_V;
+	return pack_entry(info.host_pt_root, info.mode, md->did);
 }
 
 struct store {
@@ -199,9 +206,7 @@ static void mock_change_top(struct pt_iommu *table, phys_addr_t top, unsigned in
 
 	for (i = 0; i < MOCK_NR_ENTRIES; i++)
 		if (FIELD_GET(MOCK_ENTRY_DID, md->unit->table[i]) == md->did)
-			write_entry(md->unit, i, top | FIELD_PREP(MOCK_ENTRY_LEVELS, top_level + 1) |
-						 FIELD_PREP(MOCK_ENTRY_DID, md->did) |
-						 MOCK_ENTRY_V);
+			write_entry(md->unit, i, pack_entry(top, top_level + 1, md->did));
 }
 
 static const struct pt_iommu_driver_ops mock_driver_ops = {
@@ -228,6 +233,9 @@ static const struct iommu_domain_ops mock_domain_ops = {
 static struct iommu_domain *mock_domain_alloc(struct device *dev)
 {
 	struct pt_iommu_amdv1_cfg cfg = {
+		/* what the format insists on */
+		.common.features = BIT(PT_FEAT_DYNAMIC_TOP) | BIT(PT_FEAT_AMDV1_ENCRYPT_TABLES) |
+				   BIT(PT_FEAT_AMDV1_FORCE_COHERENCE),
 		.common.hw_max_vasz_lg2 = 48,
 		.common.hw_max_oasz_lg2 = 52,
 		.starting_level = 2,

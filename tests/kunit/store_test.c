@@ -34,15 +34,18 @@ struct damage {
 };
 
 #define DAMAGE(what, statement)				\
-	static void what(struct kunit *test) { statement; }
+	static void what(struct kunit *test)		\
+	{						\
+		statement;				\
+	}
 
 static u64 *entry_of_device_0(void)
 {
 	return phys_to_virt(mock_hw[0].table);
 }
 
-/* The record of a device that says where it is; the order is that of preserving. */
-DAMAGE(nothing, )
+/* Records are in the order in which they were preserved. */
+DAMAGE(nothing, (void)0)
 DAMAGE(magic, mock_blob()->magic++)
 DAMAGE(version, mock_blob()->min_version = mock_blob()->version = 9)
 DAMAGE(must_understand, mock_blob()->must_understand = 4)
@@ -112,6 +115,7 @@ static void damage_name(const struct damage *d, char *desc)
 {
 	strscpy(desc, d->name, KUNIT_PARAM_DESC_SIZE);
 }
+
 KUNIT_ARRAY_PARAM(damage, damages, damage_name);
 
 /* In the new kernel it is as any other device, or it is stopped. */
