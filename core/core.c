@@ -564,6 +564,7 @@ static void iommu_lu_read(void)
 	guard(mutex)(&in.lock);
 	if (in.read)
 		return;
+	guard(iommu_lu_fail)("read");
 
 	if (!iommu_lu_find_blob(&phys, &len)) {
 		in.present = true;

@@ -332,6 +332,8 @@ static int restore_device(struct device *dev, struct iommu_lu_device *ldev, bool
 	struct iommu_lu_domain *ldom = ldev->domain;
 	int ret;
 
+	guard(iommu_lu_fail)("restore");
+
 	*why = "its record is not sound";
 	if (ldev->failed)
 		return ldev->failed;

@@ -395,6 +395,7 @@ bool intel_lu_adopt(struct intel_iommu *iommu)
 	if (!(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED) || !iommu_lu_inherited())
 		return false;
 	iommu->flags &= ~VTD_FLAG_TRANS_PRE_ENABLED;
+	guard(iommu_lu_fail)("adopt");
 
 	unit = iommu_lu_unit_incoming(iommu->reg_phys);
 	if (unit && !unit->failed)

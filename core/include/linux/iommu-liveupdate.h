@@ -9,6 +9,7 @@
 #ifndef _LINUX_IOMMU_LIVEUPDATE_H
 #define _LINUX_IOMMU_LIVEUPDATE_H
 
+#include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/kho/abi/iommu-lu.h>
 #include <linux/list.h>
@@ -218,6 +219,16 @@ struct iommu_domain *iommu_lu_pt_restore(struct device *dev, struct iommu_lu_dom
 int iommu_lu_pci_rids(struct device *dev, struct iommu_device_ser *ser);
 bool iommu_lu_keep_master(struct pci_dev *pdev);
 void iommu_lu_quiesce_incoming(void);
+
+/* fail_nth.c: guard(iommu_lu_fail)("stage") */
+#ifdef CONFIG_IOMMU_LIVEUPDATE_FAIL_NTH
+void iommu_lu_fail_begin(const char *name);
+void iommu_lu_fail_end(const char *name);
+#else
+static inline void iommu_lu_fail_begin(const char *name) { }
+static inline void iommu_lu_fail_end(const char *name) { }
+#endif
+DEFINE_GUARD(iommu_lu_fail, const char *, iommu_lu_fail_begin(_T), iommu_lu_fail_end(_T))
 
 /* kexec.c */
 void iommu_lu_kexec_image(struct kimage *image);
