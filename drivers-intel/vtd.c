@@ -351,30 +351,34 @@ static int adopt_root(struct intel_iommu *iommu, const struct iommu_intel_ser *s
 	return 0;
 }
 
-/* Take the domain ids before the first domain is allocated: one per domain. */
-static void adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
+/*
+ * Take the domain ids before the first domain is allocated: one per domain. One
+ * that cannot be taken would go to another domain later, while cached
+ * translations still bear it: then the unit is not taken over.
+ */
+static int adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit, const char **why)
 {
 	struct iommu_lu_device *ldev;
 	struct xarray owners;
+	int ret = 0;
 
+	*why = "a domain id is not free";
 	xa_init(&owners);
 	for (ldev = unit->first; ldev; ldev = ldev->next) {
 		u16 did = ldev->ser.intel.did;
-		int ret;
 
 		if (xa_load(&owners, did) == ldev->domain)
 			continue;
 		ret = xa_insert(&owners, did, ldev->domain, GFP_KERNEL);
-		if (!ret) {
-			ret = ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL);
-			ret = min(ret, 0);
-		}
-		if (ret) {
-			pr_err("%s: domain id %u is not free\n", iommu->name, did);
-			ldev->failed = ret;
-		}
+		if (ret)
+			break;
+		ret = ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL);
+		if (ret < 0)
+			break;
+		ret = 0;
 	}
 	xa_destroy(&owners);
+	return ret;
 }
 
 /**
@@ -399,15 +403,16 @@ bool intel_lu_adopt(struct intel_iommu *iommu)
 
 	unit = iommu_lu_unit_incoming(iommu->reg_phys);
 	if (unit && !unit->failed)
-		unit->failed = adopt_root(iommu, &unit->ser.intel, &why);
+		unit->failed = adopt_root(iommu, &unit->ser.intel, &why) ?:
+			       adopt_ids(iommu, unit, &why);
 	if (!unit || unit->failed) {
 		pr_err("%s: not taken over: %s; everything behind it is blocked\n", iommu->name,
 		       why);
+		iommu->root_entry = NULL;
 		return false;
 	}
 
 	unit->iommu = &iommu->iommu;
-	adopt_ids(iommu, unit);
 	intel_lu_irq_adopt(iommu, &unit->ser.intel);
 	pr_info("%s: adopted\n", iommu->name);
 	return true;
