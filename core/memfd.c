@@ -7,6 +7,9 @@
  * punched out while inherited page tables still refer to them. They are pinned
  * from the moment they are retrieved until the session is finished, which in
  * turn is refused while a restored domain exists.
+ *
+ * A retrieve that fails leaves them pinned, or not restored at all, for as long as
+ * this kernel runs: the device goes on writing to them.
  */
 #include <linux/iommu-liveupdate.h>
 #include <linux/mm.h>
@@ -17,7 +20,7 @@
 
 /**
  * iommu_lu_memfd_pin - pin a folio that is about to be added to a memfd
- * @folio: restored from KHO
+ * @folio: just restored from KHO
  *
  * The folio is pinned where it is. pin_user_pages() and memfd_pin_folios()
  * would first move it out of a zone they do not like for a long-term pin.
