@@ -177,6 +177,24 @@ bool iommu_lu_keep_master(struct pci_dev *pdev)
 	return iommu_lu_sealed() && xa_load(&keep_master, pci_key(pdev));
 }
 
+static int is_preserved(struct pci_dev *pdev, void *found)
+{
+	*(bool *)found = iommu_lu_preserved(&pdev->dev);
+	return *(bool *)found;
+}
+
+/**
+ * iommu_lu_bus_preserved - would a reset of this bus hit a preserved device?
+ * @bus: the bus, and every bus below it
+ */
+bool iommu_lu_bus_preserved(struct pci_bus *bus)
+{
+	bool found = false;
+
+	pci_walk_bus(bus, is_preserved, &found);
+	return found;
+}
+
 static int quiesce_incoming(struct iommu_lu_device *ldev, void *arg)
 {
 	struct pci_dev *pdev = pci_get_domain_bus_and_slot(ldev->ser.segment,

@@ -23,6 +23,7 @@ struct iommu_domain;
 struct kimage;
 struct liveupdate_file_handler;
 struct liveupdate_session;
+struct pci_bus;
 struct pci_dev;
 
 /**
@@ -218,6 +219,7 @@ struct iommu_domain *iommu_lu_pt_restore(struct device *dev, struct iommu_lu_dom
 /* pci.c */
 int iommu_lu_pci_rids(struct device *dev, struct iommu_device_ser *ser);
 bool iommu_lu_keep_master(struct pci_dev *pdev);
+bool iommu_lu_bus_preserved(struct pci_bus *bus);
 void iommu_lu_quiesce_incoming(void);
 
 /* fail_nth.c: guard(iommu_lu_fail)("stage") */
@@ -258,6 +260,7 @@ static inline bool iommu_lu_held(struct device *dev) { return false; }
 static inline bool iommu_lu_preserved(struct device *dev) { return false; }
 static inline bool iommu_lu_is_restored(struct iommu_domain *domain) { return false; }
 static inline bool iommu_lu_keep_master(struct pci_dev *pdev) { return false; }
+static inline bool iommu_lu_bus_preserved(struct pci_bus *bus) { return false; }
 static inline void iommu_lu_kexec_image(struct kimage *image) { }
 static inline void iommu_lu_memfd_pin(struct folio *folio) { }
 static inline void iommu_lu_memfd_hold(struct file *file) { }
