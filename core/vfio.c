@@ -86,14 +86,25 @@ static void vfio_lu_unpreserve(struct liveupdate_file_op_args *args)
 static int vfio_lu_freeze(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device_file *df = args->file->private_data;
+	struct device *dev = df->device->dev;
 	int ret;
 
-	ret = iommu_lu_freeze_device(df->device->dev);
+	/*
+	 * A removal waits for the file to be closed and holds this lock meanwhile,
+	 * and the shutdown that follows would wait for the lock.
+	 */
+	if (!device_trylock(dev)) {
+		dev_err(dev, "iommu_lu: it is being removed, or its driver changes\n");
+		return -EBUSY;
+	}
+	device_unlock(dev);
+
+	ret = iommu_lu_freeze_device(dev);
 	if (ret)
 		return ret;
 	ret = iommu_lu_file_freeze();
 	if (ret)
-		iommu_lu_unfreeze_device(df->device->dev);
+		iommu_lu_unfreeze_device(dev);
 	return ret;
 }
 
