@@ -469,6 +469,10 @@ int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain, bool mu
 {
 	struct iommu_lu_device *ldev = dev->iommu->lu;
 
+	/* Its group was set up without it, or it was not the first in there: stop it. */
+	if (!ldev && !iommu_lu_incoming_bad())
+		iommu_lu_restore(dev, false);
+
 	if (iommu_lu_is_restored(domain) && (!ldev || ldev->domain != domain->lu))
 		return -EINVAL;
 	if (!ldev || ldev->incoming)
