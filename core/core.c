@@ -203,16 +203,42 @@ static void iommu_lu_link_records(void)
 	}
 }
 
+/**
+ * iommu_lu_out_hdr - the head of the blob, as it would be written now
+ * @hdr: filled in
+ *
+ * Also lets the records refer to each other.
+ *
+ * Context: iommu_lu_out.lock held.
+ * Return: false if there is no blob.
+ */
+bool iommu_lu_out_hdr(struct iommu_lu_hdr *hdr)
+{
+	if (!blob.hdr)
+		return false;
+
+	iommu_lu_link_records();
+	*hdr = *blob.hdr;
+	hdr->nr_hw = iommu_lu_out.nr_units;
+	hdr->nr_domains = iommu_lu_out.nr_domains;
+	hdr->nr_devices = iommu_lu_out.nr_devices;
+	hdr->hw_blocks = kho_block_set_head_pa(&blob.units);
+	hdr->domain_blocks = kho_block_set_head_pa(&blob.domains);
+	hdr->device_blocks = kho_block_set_head_pa(&blob.devices);
+	return true;
+}
+
 /* The blocks were reserved when the objects were added: nothing can fail here. */
 static int iommu_lu_write_blob(void)
 {
-	struct iommu_lu_hdr *hdr = blob.hdr;
 	struct kho_block_set_it it;
 	struct iommu_lu_domain *ldom;
 	struct iommu_lu_device *ldev;
 	struct iommu_lu_unit *unit;
+	struct iommu_lu_hdr hdr;
 
-	iommu_lu_link_records();
+	if (!iommu_lu_out_hdr(&hdr))
+		return -ENODATA;
 	kho_block_set_clear(&blob.units);
 	kho_block_set_clear(&blob.domains);
 	kho_block_set_clear(&blob.devices);
@@ -244,12 +270,7 @@ static int iommu_lu_write_blob(void)
 		*ser = ldev->ser;
 	}
 
-	hdr->nr_hw = iommu_lu_out.nr_units;
-	hdr->nr_domains = iommu_lu_out.nr_domains;
-	hdr->nr_devices = iommu_lu_out.nr_devices;
-	hdr->hw_blocks = kho_block_set_head_pa(&blob.units);
-	hdr->domain_blocks = kho_block_set_head_pa(&blob.domains);
-	hdr->device_blocks = kho_block_set_head_pa(&blob.devices);
+	*blob.hdr = hdr;
 	return 0;
 }
 
@@ -681,29 +702,35 @@ bool iommu_lu_busy(char *name)
 	return false;
 }
 
-void iommu_lu_show_incoming(struct seq_file *m,
-			    int (*unit)(struct seq_file *m, const struct iommu_lu_unit *unit),
-			    int (*domain)(struct seq_file *m, const struct iommu_lu_domain *ldom),
-			    int (*device)(struct seq_file *m, const struct iommu_lu_device *ldev))
+/**
+ * iommu_lu_show_incoming - show what was inherited
+ * @m: for the callbacks
+ * @show: called for the head, then for each record in the order of the indices.
+ *	The head is NULL if nothing was inherited, or if it is finished and gone;
+ *	there are records only if the blob is not bad.
+ *
+ * Return: the first error of a callback.
+ */
+int iommu_lu_show_incoming(struct seq_file *m, const struct iommu_lu_show *show)
 {
 	struct iommu_lu_device *ldev;
+	int ret;
 	u32 i;
 
 	guard(mutex)(&in.lock);
-	if (!in.present) {
-		seq_puts(m, "nothing inherited\n");
-		return;
+	ret = show->head(m, in.hdr, in.present, in.bad);
+	if (ret || !in.hdr || in.bad)
+		return ret;
+	for (i = 0; i < in.hdr->nr_hw && !ret; i++)
+		ret = show->unit(m, in.unit[i]);
+	for (i = 0; i < in.hdr->nr_domains && !ret; i++)
+		ret = show->domain(m, in.domain[i]);
+	list_for_each_entry(ldev, &in.device_list, list) {
+		if (ret)
+			break;
+		ret = show->device(m, ldev);
 	}
-	if (in.bad || !in.hdr) {
-		seq_printf(m, "%s (%d)\n", in.bad ? "unusable" : "finished", in.bad);
-		return;
-	}
-	for (i = 0; i < in.hdr->nr_hw; i++)
-		unit(m, in.unit[i]);
-	for (i = 0; i < in.hdr->nr_domains; i++)
-		domain(m, in.domain[i]);
-	list_for_each_entry(ldev, &in.device_list, list)
-		device(m, ldev);
+	return ret;
 }
 
 /* --- FLB ---------------------------------------------------------------- */

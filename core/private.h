@@ -43,10 +43,17 @@ struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf);
 bool iommu_lu_busy(char *name);
 
 struct seq_file;
-void iommu_lu_show_incoming(struct seq_file *m,
-			    int (*unit)(struct seq_file *m, const struct iommu_lu_unit *unit),
-			    int (*domain)(struct seq_file *m, const struct iommu_lu_domain *ldom),
-			    int (*device)(struct seq_file *m, const struct iommu_lu_device *ldev));
+
+/* How to show what is preserved, or was inherited, in a file. */
+struct iommu_lu_show {
+	int (*head)(struct seq_file *m, const struct iommu_lu_hdr *hdr, bool present, int bad);
+	int (*unit)(struct seq_file *m, const struct iommu_lu_unit *unit);
+	int (*domain)(struct seq_file *m, const struct iommu_lu_domain *ldom);
+	int (*device)(struct seq_file *m, const struct iommu_lu_device *ldev);
+};
+
+bool iommu_lu_out_hdr(struct iommu_lu_hdr *hdr);
+int iommu_lu_show_incoming(struct seq_file *m, const struct iommu_lu_show *show);
 int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg), void *arg);
 
 int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser);

@@ -56,6 +56,8 @@ const char *dumpfile_parse(const void *data, size_t len, const struct iommu_lu_c
 	p += hdr->len;
 	len -= hdr->len;
 
+	if (!len && d->incoming && (hdr->nr_hw || hdr->nr_domains || hdr->nr_devices))
+		return "the kernel could not read its records";
 	if ((__u64)hdr->nr_hw * hdr->hw_size + (__u64)hdr->nr_domains * hdr->domain_size +
 	    (__u64)hdr->nr_devices * hdr->device_size > len)
 		return "it is cut off";
