@@ -19,6 +19,7 @@ help:
 	@echo '  make demo             live update of a machine in QEMU with DMA running, table and picture'
 	@echo '  make test             all cases once'
 	@echo '  make test-corruption  damage what is handed over in 40 ways, see each blocked'
+	@echo '  make test-failnth     let every allocation fail in turn, in both kernels'
 	@echo '  make test-host        those that need no kernel: the ABI and its tools'
 	@echo '  make fuzz             the checks of the ABI, FUZZ_SECONDS=60 or FUZZ_RUNS=10000000'
 	@echo '  make test-debug       the cases again on a kernel with KASAN, lockdep, kmemleak'
@@ -58,28 +59,31 @@ kernel-stock: source-stock
 
 kernels: kernel-plain kernel-off kernel-kunit
 
-.PHONY: demo test test-corruption test-host test-debug test-kernel soak fuzz tools
+.PHONY: demo test test-corruption test-failnth test-host test-debug test-kernel soak fuzz tools
 demo: kernel-plain
 	@KVER=$(KVER) $(IN) python3 tests/qemu/demo.py
 
 test: kernels
-	@$(PYTEST) -m 'not debug and not corruption' $(TESTS)
+	@$(PYTEST) -m 'not debug and not corruption and not failnth' $(TESTS)
 
 test-corruption: kernel-plain
 	@$(PYTEST) -m corruption $(TESTS)
+
+test-failnth: kernel-kunit kernel-debug
+	@$(PYTEST) -m failnth $(TESTS)
 
 test-host: root
 	@$(PYTEST) tests/abi
 
 test-debug: kernel-debug
-	@$(PYTEST) -m debug $(TESTS)
+	@$(PYTEST) -m 'debug and not failnth' $(TESTS)
 
 # stock comes second: most of it is in the compiler cache then
 test-kernel: kernel-kunit kernel-stock
 	@$(PYTEST) -m kernel tests/kernel
 
 soak: kernels
-	@RUNS=$(RUNS) $(PYTEST) -m 'qemu and not debug and not corruption' $(TESTS)
+	@RUNS=$(RUNS) $(PYTEST) -m 'qemu and not debug and not corruption and not failnth' $(TESTS)
 
 fuzz: root
 	@$(IN) env FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_RUNS='$(FUZZ_RUNS)' tests/fuzz/run.sh

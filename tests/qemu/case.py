@@ -26,7 +26,8 @@ def main():
     par.add_argument("--nic", choices=("e1000e", "igb"), default="e1000e")
     par.add_argument("--port", action="store_true", help="card behind a root port")
     par.add_argument("--rate", type=int, default=300, metavar="N", help="frames per second")
-    par.add_argument("--flavour", default="plain", choices=("plain", "debug", "off"))
+    par.add_argument("--flavour", default="plain",
+                     choices=("plain", "debug", "off", "kunit"))
     par.add_argument("--kernel", metavar="IMAGE", help="first kernel instead of the flavour's")
     par.add_argument("--next", choices=("plain", "debug", "off"), help="flavour of the next one")
     par.add_argument("--all", action="store_true", help="show the whole console")

@@ -48,6 +48,7 @@ class Nic:
     model: str = "e1000e"
     port: bool = False          # behind a PCI Express root port
     rate: int = 300             # frames per second
+    options: str = ""           # for QEMU's device
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Config:
     iommu: str = "intel-iommu,intremap=on"
     memory: int = 2 << 30
     cpu: str = "max"
+    extra: tuple = ()           # more options of QEMU
 
     def bdfs(self):
         """Address of each card as Linux will name it, and of its root port."""
@@ -158,8 +160,9 @@ class Machine:
                 bus, slot = "port%d" % i, 0
             argv += ["-netdev", "dgram,id=net%d,local.type=unix,local.path=%s,"
                      "remote.type=unix,remote.path=%s" % (i, card, gen),
-                     "-device", "%s,netdev=net%d,bus=%s,addr=%#x,romfile="
-                     % (nic.model, i, bus, slot)]
+                     "-device", "%s,netdev=net%d,bus=%s,addr=%#x,romfile=%s"
+                     % (nic.model, i, bus, slot, nic.options and "," + nic.options)]
+        argv += cfg.extra
         if self.qtest_wanted:
             argv += ["-qtest", "unix:%s,server=on,wait=off" % (self.tmp / "qtest"),
                      "-qtest-log", "none"]

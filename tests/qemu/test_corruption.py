@@ -8,10 +8,11 @@ leave everybody else alone.
 
 import re
 import struct
+import subprocess
 
 import pytest
 from machine import Config
-from update import REPO, run
+from update import REPO, run, tool
 
 pytestmark = [pytest.mark.qemu, pytest.mark.corruption]
 
@@ -144,7 +145,7 @@ def test_corruption(request, case):
     done = []
 
     def tamper(m):
-        _, _, blob = m.wait_line(r"^# blob at (0x[0-9a-f]+)", 120)
+        _, _, blob = m.wait_line(r"^# outgoing: blob at (0x[0-9a-f]+)", 120)
         m.wait_event(r"vtd_reg_dmar_root", 120, m.events_so_far())
         patch(Blob(m, int(blob[1], 16)))
         done.append(case)
@@ -158,3 +159,15 @@ def test_corruption(request, case):
     assert result.has(r"iommu_lu: .*not taken over.*%s|iommu_lu: .*%s" %
                       (re.escape(message), re.escape(message))), "no message %r" % message
     assert not result.closed_faults()
+
+    # the tool says the same of what the new kernel shows in debugfs
+    dump = result.outdir / "incoming"
+    dump.write_bytes(result.dump("incoming"))
+    told = subprocess.run([tool(), "dump", dump], capture_output=True, text=True, check=False)
+    if message not in TEXT.values():
+        assert told.returncode == 0, told       # the record is sound, the hardware disagrees
+    elif message in [text for name, text in TEXT.items()
+                     if name.startswith("BLOCK") or name == "HDR_NOT_SEALED"]:
+        assert told.returncode == 2, told       # its lists were not read
+    else:
+        assert told.returncode == 1 and message in told.stdout, told

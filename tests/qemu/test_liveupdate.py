@@ -5,15 +5,18 @@ Single ones:  pytest tests/qemu -k 'heartbeat and plain and e1000e'
 Logs of each run: build/qemu/<name>/
 """
 
+import errno
+import json
 import re
 import struct
+import subprocess
 import time
 
 import pytest
 
 import qemutrace
 from machine import Config, Nic
-from update import run
+from update import OUT, kernel, run, tool
 
 pytestmark = pytest.mark.qemu
 
@@ -40,8 +43,18 @@ def table(*debug_machines):
         [pytest.param("debug", m, marks=pytest.mark.debug) for m in debug_machines])
 
 
+def on(machine):
+    """One machine, both kernels."""
+    return pytest.mark.parametrize("flavour, machine", [
+        pytest.param("plain", machine, marks=pytest.mark.plain),
+        pytest.param("debug", machine, marks=pytest.mark.debug)])
+
+
 # Configuration space of bus 0 in memory, where the firmware of q35 puts it
 ECAM = 0xb0000000
+
+# Where the guest looks for a sign from the host: struct heart_state in selftests/heart.h
+SIGNAL = 616
 
 flavours = pytest.mark.parametrize("flavour", FLAVOURS)
 
@@ -96,11 +109,43 @@ def test_held_until_finished(name, flavour, machine):
     assert sum("refused" in text for ok, text in result.ktap if ok) >= 6
 
 
+def read_dump(result, name, path):
+    """What iommu-lu makes of a file of debugfs."""
+    path.write_bytes(result.dump(name))
+    out = subprocess.run([tool(), "dump", "--json", path], capture_output=True, text=True,
+                         check=False)
+    return out.returncode, json.loads(out.stdout)
+
+
+def records(state):
+    return [state[kind] for kind in ("units", "domains", "devices")]
+
+
+@table("e1000e", "igb-port")
+def test_dump(name, flavour, machine):
+    """A7: both sides of the update as the tool reads them from debugfs."""
+    config = MACHINES[machine]
+    result = run(name, config, flavour, ["lu.case=heartbeat"])
+    check(result)
+    rc, out = read_dump(result, "outgoing", result.outdir / "outgoing")
+    assert rc == 0 and not out["incoming"] and not out["sealed"] and out["refused"] == 0
+    rc, into = read_dump(result, "incoming", result.outdir / "incoming")
+    assert rc == 0 and into["incoming"] and into["sealed"] and into["refused"] == 0
+
+    (unit,), (domain,), (device,) = records(out)
+    assert device["name"] == config.bdfs()[0][0]
+    assert int(domain["token"], 16) == 0x44
+    assert device["hw_index"] == 0 and device["domain_index"] == 0
+    assert int(unit["token"], 16) == 0xfed90000
+    # links are valid before the freeze, so nothing is different afterwards
+    assert records(into) == records(out)
+
+
 # ---- what is refused before the jump ----
 
 TRIES = ("mark-errors", "not-marked", "memfd-missing", "memfd-elsewhere", "device-first",
-         "anonymous", "unbound", "other-hwpt", "interrupts", "frozen", "suspend",
-         "kexec-nothing", "kexec-without-kho")
+         "anonymous", "unbound", "other-hwpt", "automatic", "other-files", "interrupts", "frozen", "suspend",
+         "cycles", "kexec-nothing", "kexec-without-kho")
 
 _refused = {}
 
@@ -145,12 +190,146 @@ def test_kernel_without_us_is_refused(name, flavour):
     assert result.stages == 1
 
 
+# What the note of an image says, and how that image is refused. Whoever builds a
+# kernel that gives up an old version, or for other hardware, makes such an image.
+IMAGES = {
+    "raised-minimum": ({"version": 2, "oldest": 2}, "it no longer reads our version of the state"),
+    "page-size": ({"page_shift": 16}, "its page size differs"),
+    "no-driver": ({"hw_types": 0}, "it has no live update for an IOMMU that is in use"),
+}
+
+
+def patched_image(name):
+    """The plain kernel with another note: numbers and their complements."""
+    image = bytearray(kernel("plain").read_bytes())
+    at = image.index(b"iommu-lu note 1\n") + 16
+    assert image.find(b"iommu-lu note 1\n", at) < 0
+    fields = ("version", "oldest", "page_shift", "reserved0", "understood", "hw_types",
+              "reserved1")
+    layout = struct.Struct("<HHHHQII")
+    caps = dict(zip(fields, layout.unpack_from(image, at)))
+    caps.update(IMAGES[name][0])
+    data = layout.pack(*caps.values())
+    image[at:at + 2 * len(data)] = data + bytes(~byte & 0xff for byte in data)
+    path = OUT / ("image-" + name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(image)
+    return path
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("image", IMAGES)
+def test_image_is_refused(name, image):
+    """By freeze, and by the tool before that, for the same reason."""
+    path, reason = patched_image(image), IMAGES[image][1]
+    result = run(name, next_kernel=path,
+                 append=["lu.case=refuse", "lu.try=kexec-foreign", "lu.errno=%d" % errno.EPROTO])
+    assert not result.console_faults() + result.traffic_faults()
+    assert result.stages == 1
+    assert result.has("the loaded kernel cannot take over: " + reason)
+
+    # the tool looks at the image alone, so it needs a state to tell which drivers matter
+    state = OUT / re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-") / "outgoing"
+    state.write_bytes(result.dump("outgoing"))
+    told = subprocess.run([tool(), "check", "--state", state, path], capture_output=True,
+                          text=True, check=False)
+    assert told.returncode == 1 and reason in told.stdout, told
+    good = subprocess.run([tool(), "check", "--state", state, kernel("plain")],
+                          capture_output=True, text=True, check=False)
+    assert good.returncode == 0, good
+
+
 @flavours
 def test_scalable_mode_is_refused(name, flavour):
     result = run(name, Config(iommu="intel-iommu,intremap=on,scalable-mode=on"), flavour,
                  ["lu.case=refuse", "lu.try=scalable"])
     assert not result.console_faults() + result.traffic_faults()
     assert result.has("scalable mode is not carried")
+
+
+@on("e1000e-port")
+def test_reset_of_a_preserved_device(name, flavour, machine):
+    """By its owner, by sysfs, and by way of the bus it is on."""
+    result = run(name, MACHINES[machine], flavour, ["lu.case=refuse", "lu.try=hot-reset"])
+    faults = [f for f in result.trace_faults() if "reset" in f]
+    assert not result.console_faults() + result.traffic_faults() + faults
+
+
+@on("e1000e")
+def test_cycles_keep_no_id(name, flavour, machine):
+    """The card is between two domains meanwhile, so frames are not judged."""
+    result = run(name, MACHINES[machine], flavour,
+                 ["lu.case=refuse", "lu.try=cycle-ids"] + CLOSED[1:])
+    faults = [f for f in result.console_faults() if "DMAR: [DMA" not in f]
+    assert not faults
+
+
+@on("e1000e-port")
+def test_removal_of_a_preserved_device(name, flavour, machine):
+    result = run(name, MACHINES[machine], flavour, ["lu.case=refuse", "lu.try=removed"])
+    assert not result.console_faults()
+
+
+@on("e1000e")
+def test_device_asleep_is_refused(name, flavour, machine):
+    result = run(name, MACHINES[machine], flavour, ["lu.case=refuse", "lu.try=asleep"])
+    assert not result.console_faults()
+    assert result.has("iommu_lu: not in D0")
+
+
+@pytest.mark.plain
+def test_shared_group_is_refused(name):
+    """Without ACS on the port above it, port and device are one group."""
+    config = MACHINES["e1000e-port"]
+    result = run(name, config, append=["lu.case=refuse", "lu.try=shared",
+                                       "pci=disable_acs_redir=" + config.bdfs()[0][1]])
+    assert not result.console_faults() + result.traffic_faults()
+    assert result.has("shares its IOMMU group with other devices")
+
+
+@pytest.mark.plain
+def test_shared_reset_is_refused(name):
+    """Another function behind the same port, and a user who owns both."""
+    config = Config(nics=(Nic(port=True, options="multifunction=on"),),
+                    extra=("-device", "e1000e,romfile=,bus=port0,addr=0x0.1"))
+    result = run(name, config, append=["lu.case=refuse", "lu.try=shared",
+                                       "lu.sibling=" + config.bdfs()[0][0][:-1] + "1"])
+    assert not result.console_faults() + result.traffic_faults()
+    assert result.has("a reset of its slot or bus would hit other devices too")
+
+
+def context_entry(m, bdf, start=0):
+    """Address of the upper half of a device's context entry, and its value."""
+    bus, devfn = int(bdf[5:7], 16), int(bdf[8:10], 16) << 3 | int(bdf[11])
+    while True:
+        start, _, match = m.wait_event(r"vtd_reg_dmar_root addr 0x([0-9a-f]+)", 60, start)
+        root = int(match[1], 16)
+        lo, = struct.unpack("<Q", m.read_ram(root + bus * 16, 8))
+        if lo & 1:
+            break
+    at = (lo & ~0xfff) + devfn * 16 + 8
+    return at, struct.unpack("<Q", m.read_ram(at, 8))[0]
+
+
+@on("e1000e")
+def test_changed_context_entry_is_refused(name, flavour, machine):
+    """In the bit that says that faults are not reported, so that DMA goes on."""
+    config = MACHINES[machine]
+
+    def tamper(m):
+        _, _, ring = m.wait_line(r"^@ring .*state_pa=0x([0-9a-f]+)", 120)
+        signal = int(ring[1], 16) + SIGNAL
+        for n in (1, 2):
+            m.wait_line(r"^@signal %d" % n, 120)
+            low = context_entry(m, config.bdfs()[0][0])[0] - 8
+            value, = struct.unpack("<Q", m.read_ram(low, 8))
+            m.write_ram(low, struct.pack("<Q", value ^ 2))
+            m.write_ram(signal, struct.pack("<Q", n))
+
+    result = run(name, config, flavour, ["lu.case=refuse", "lu.try=context-changed"],
+                 during=tamper)
+    assert not result.console_faults() + result.traffic_faults()
+    assert result.has("its context entry changed after it was preserved")
 
 
 @flavours
@@ -177,28 +356,37 @@ def test_wrong_context_entry(name, flavour, machine):
     """Domain id changed under way in the table the hardware uses."""
     config = MACHINES[machine]
     bdf = config.bdfs()[0][0]
-    bus, devfn = int(bdf[5:7], 16), int(bdf[8:10], 16) << 3 | int(bdf[11])
     done = []
 
     def tamper(m):
         m.wait_line(r"^@phase freeze begin", 120)
-        start = m.events_so_far()
-        while True:
-            start, _, match = m.wait_event(r"vtd_reg_dmar_root addr 0x([0-9a-f]+)", 60, start)
-            root = int(match[1], 16)
-            lo, = struct.unpack("<Q", m.read_ram(root + bus * 16, 8))
-            if lo & 1:
-                break
-        at = (lo & ~0xfff) + devfn * 16 + 8
-        hi, = struct.unpack("<Q", m.read_ram(at, 8))
+        at, hi = context_entry(m, bdf, m.events_so_far())
         m.write_ram(at, struct.pack("<Q", hi ^ (0x15 << 8)))
-        done.append((root, hi))
+        done.append((at, hi))
 
     result = run(name, config, flavour, CLOSED + ["lu.domain_lost=1"], during=tamper)
     assert done, "nothing was patched: %s" % result.error
     assert not result.closed_faults()
     assert result.has(r"iommu_lu: .*%s.*not taken over" % re.escape(bdf)), \
         "the refusal does not name the device"
+
+
+@on("e1000e-port")
+def test_grown_group(name, flavour, machine):
+    """The next kernel does not use ACS on the port: port and device are one group."""
+    config = MACHINES[machine]
+    result = run(name, config, flavour, CLOSED + [
+        "lu.next=pci=disable_acs_redir=" + config.bdfs()[0][1], "lu.domain_lost=1"])
+    assert not result.closed_faults()
+    assert result.has("not taken over: it shares its IOMMU group with other devices")
+
+
+@on("e1000e")
+def test_retrieve_before_bind(name, flavour, machine):
+    """Refused, for good; the device stays held."""
+    result = run(name, MACHINES[machine], flavour, ["lu.case=retrieve", "lu.early=1"])
+    check(result)
+    assert result.has("bind it to vfio-pci before it is retrieved")
 
 
 # ---- counter-proofs: the witnesses see what they should ----

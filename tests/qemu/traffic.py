@@ -144,8 +144,9 @@ class _Channel:
 
     def start(self, mem, nic, state_pa):
         self.ring = _Ring(mem, nic, state_pa)
-        self.sending = True
-        self.begin = time.monotonic()
+        if not self.sending:    # else a later kernel has set up the card anew
+            self.sending = True
+            self.begin = time.monotonic()
 
     def send(self, now):
         while self.sending and now >= self.begin + self.frames / self.rate:

@@ -40,6 +40,12 @@ def kernel(flavour):
     return path
 
 
+def tool():
+    """Path of iommu-lu, built if it has to be."""
+    subprocess.run(["make", "-s", "-C", REPO / "tools"], check=True)
+    return REPO / "build" / "tools" / "iommu-lu"
+
+
 def guest_initrd():
     """Build the guest programs (make does nothing when they are there)."""
     headers = REPO / "build" / "headers"
@@ -91,6 +97,14 @@ class Run:
 
     def has(self, pattern):
         return any(re.search(pattern, text) for _, text in self.lines)
+
+    def dump(self, name):
+        """What a file of debugfs iommu_lu contained when the guest last looked."""
+        data = b""
+        for _, text in self.lines:
+            if m := re.match(r"@dump %s (\d+) ([0-9a-f]+)$" % name, text):
+                data = data[:int(m[1])] + bytes.fromhex(m[2])
+        return data
 
     # ---- verdicts: lists of complaints ----
 
@@ -222,14 +236,14 @@ def updates_of(lines):
 
 
 def run(name, config=Config(), flavour="plain", append=(), next_flavour=None, timeout=None,
-        during=None, on_line=None, qtest=False, first_kernel=None):
+        during=None, on_line=None, qtest=False, first_kernel=None, next_kernel=None):
     """Boot, run the case on the command line to its end, collect everything.
 
     during(machine): hands on the running machine, e.g. to break something.
     A machine that dies is a Run with an error, not an exception.
     """
     first = first_kernel or kernel(flavour)
-    second = kernel(next_flavour) if next_flavour else first
+    second = next_kernel or (kernel(next_flavour) if next_flavour else first)
     append = list(append)
     slow = flavour == "debug"
     if slow:

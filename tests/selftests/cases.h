@@ -19,6 +19,9 @@ void case_receive(long stage);
 void case_refuse(long stage);
 void case_disabled(long stage);
 void case_closed(long stage);
+void case_failnth(long stage);
+void case_retrieve(long stage);
+void case_adopt(long stage);
 
 /* Bind h's device to vfio-pci and get frames going. Reported step by step. */
 bool setup_heart(struct heart *h, unsigned int index, const char *bdf);
@@ -26,6 +29,10 @@ bool setup_heart(struct heart *h, unsigned int index, const char *bdf);
 int preserve_all(struct heart *h, const char *name);
 /* Load the next kernel and go there. Returns only on failure. */
 int jump(long stage);
+/* The second half of a live update: retrieved files to a finished session */
+bool heartbeat_take_over(struct heart *h, int session);
+/* A file of debugfs iommu_lu for the host, which has the program that reads it */
+void say_dump(const char *name);
 /* Phase marks; the runner notes when they arrive. */
 void phase(const char *name, const char *what, struct heart *h);
 /* Nothing for kmemleak to complain about? */

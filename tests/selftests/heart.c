@@ -159,10 +159,9 @@ int heart_open(struct heart *h, const char *bdf)
 int heart_start(struct heart *h, unsigned int index)
 {
 	uint64_t *map = (void *)((char *)h->st + h->st->map_off);
-	size_t len;
 	int rc;
 
-	h->bar = vfio_map_bar(h->cdev, 0, &len);
+	h->bar = vfio_map_bar(h->cdev, 0, &h->bar_len);
 	if (!h->bar)
 		return -ENXIO;
 	rc = vfio_bus_master(h->cdev, true);
@@ -275,6 +274,21 @@ int heart_wait(struct heart *h, uint64_t n)
 		} else if (now_ms() - since > limit) {
 			return -ETIMEDOUT;
 		}
+		usleep(2000);
+	}
+	return 0;
+}
+
+/* known to the host */
+_Static_assert(offsetof(struct heart_state, signal) == 616, "signal moved");
+
+int heart_wait_signal(struct heart *h, uint64_t n)
+{
+	uint64_t since = now_ms(), limit = opt_num("timeout_ms", 10000);
+
+	while (__atomic_load_n(&h->st->signal, __ATOMIC_ACQUIRE) != n) {
+		if (now_ms() - since > limit)
+			return -ETIMEDOUT;
 		usleep(2000);
 	}
 	return 0;

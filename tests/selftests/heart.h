@@ -34,6 +34,8 @@ struct heart_state {
 	uint64_t bad;
 	/* to be compared by the next kernels */
 	uint64_t iommu_pages;
+	/* written by the host when it has done what it was asked for */
+	uint64_t signal;
 };
 
 struct heart {
@@ -52,6 +54,7 @@ struct heart {
 	uint32_t ioas;
 	uint32_t hwpt;
 	volatile void *bar;
+	size_t bar_len;
 	uint64_t window;		/* descriptors the card may have, 0: all */
 
 	pthread_t thread;
@@ -71,6 +74,8 @@ void heart_poll_stop(struct heart *h);
 uint64_t heart_frames(struct heart *h);
 /* 0 when @n frames have arrived in all, -ETIMEDOUT else */
 int heart_wait(struct heart *h, uint64_t n);
+/* until the host has written @n to st->signal */
+int heart_wait_signal(struct heart *h, uint64_t n);
 /* n more than now */
 int heart_wait_more(struct heart *h, uint64_t n);
 /* false and a line on the console for each kind of error seen so far */

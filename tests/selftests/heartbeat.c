@@ -66,7 +66,8 @@ static void heartbeat_leave(struct heart *h, long stage)
 			return;
 	}
 	phase("preserve", "end", h);
-	say_file("/sys/kernel/debug/iommu_lu/outgoing");
+	say_file("/sys/kernel/debug/iommu_lu/state");
+	say_dump("outgoing");
 
 	/* An attempt that is refused must not spoil the one that is not. */
 	if (want_iommu() && opt_num("strict", 0)) {
@@ -103,6 +104,8 @@ static void try_held(const char *bdf)
 	ktap_rc(rc, -EBUSY, "held device: bind of a native driver is refused");
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", bdf);
 	file_write(path, "\n");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group/type", bdf);
+	ktap_rc(file_write(path, "DMA"), -EPERM, "held device: type of its group cannot change");
 }
 
 static void try_open(const char *bdf)
@@ -131,6 +134,19 @@ static bool retrieve(struct heart *h, int session, const char *bdf)
 	return ktap_rc(memfd, 0, "retrieve the memfd") &&
 	       ktap_rc(heart_adopt(h, bdf, memfd), 0, "adopt ring and buffers") &&
 	       ktap_rc(heart_poll_start(h), 0, "poll");
+}
+
+/* LUO has these files in a session already, until that is finished. */
+static void try_preserve(struct heart *h)
+{
+	int session = lu_session_create("again");
+
+	ktap_rc(session, 0, "another session");
+	ktap_rc(lu_preserve(session, h->iommufd, TOKEN_IOMMUFD), -EBUSY,
+		"preserve of an iommufd that is not finished is refused");
+	ktap_rc(lu_preserve(session, h->cdev, TOKEN_VFIO), -EBUSY,
+		"preserve of a device that is not finished is refused");
+	close(session);
 }
 
 static bool hotswap(struct heart *h, int session, bool strict)
@@ -164,9 +180,11 @@ static bool hotswap(struct heart *h, int session, bool strict)
 	if (!ktap_rc(vfio_attach(h->cdev, h->hwpt), 0, "replace the restored HWPT"))
 		return false;
 	phase("hotswap", "end", h);
-	if (strict)
+	if (strict) {
 		ktap_rc(lu_finish(session), -EBUSY,
 			"finish is refused until the restored HWPT is destroyed");
+		try_preserve(h);
+	}
 	return ktap_rc(iommufd_destroy(h->iommufd, old), 0, "destroy the restored HWPT");
 }
 
@@ -184,6 +202,21 @@ static bool restart(struct heart *h, const char *bdf)
 	       ktap_rc(vfio_bus_master(h->cdev, true), 0, "bus master on");
 }
 
+static bool finish(struct heart *h, int session)
+{
+	phase("finish", "begin", h);
+	if (!ktap_rc(lu_finish(session), 0, "finish the session"))
+		return false;
+	close(session);
+	phase("finish", "end", h);
+	return ktap_rc(heart_wait_more(h, opt_num("tail", 100)), 0, "frames keep arriving");
+}
+
+bool heartbeat_take_over(struct heart *h, int session)
+{
+	return hotswap(h, session, opt_num("strict", 0)) && finish(h, session);
+}
+
 static void heartbeat_next(struct heart *h, long stage)
 {
 	const char *bdf = opt_str("nic", "0000:00:03.0");
@@ -191,6 +224,7 @@ static void heartbeat_next(struct heart *h, long stage)
 	long updates = opt_num("updates", 1);
 	int session;
 
+	say_dump("incoming");
 	if (strict)
 		try_held(bdf);
 	if (!ktap_rc(vfio_bind_driver(bdf, "vfio-pci"), 0, "bind %s to vfio-pci", bdf))
@@ -218,19 +252,11 @@ static void heartbeat_next(struct heart *h, long stage)
 			try_open(bdf);
 			try_fresh_iommufd(h);
 		}
-		if (!hotswap(h, session, strict))
+		if (!heartbeat_take_over(h, session))
 			return;
-	} else if (!restart(h, bdf)) {
+	} else if (!restart(h, bdf) || !finish(h, session)) {
 		return;
 	}
-
-	phase("finish", "begin", h);
-	if (!ktap_rc(lu_finish(session), 0, "finish the session"))
-		return;
-	close(session);
-	phase("finish", "end", h);
-
-	ktap_rc(heart_wait_more(h, opt_num("tail", 100)), 0, "frames keep arriving");
 	if (want_iommu()) {
 		int cmd = vfio_config_read16(h->cdev, PCI_COMMAND);
 
@@ -312,6 +338,7 @@ void case_closed(long stage)
 		heartbeat_first(&h);
 		return;
 	}
+	say_dump("incoming");
 	cmd = command_register(bdf);
 	say("# command register %04x", cmd);
 	ktap(cmd >= 0 && !(cmd & PCI_COMMAND_MASTER), "bus master is off");

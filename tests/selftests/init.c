@@ -2,8 +2,15 @@
 /*
  * PID 1 of the test machine: runs the case that the kernel command line names.
  *
- *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed, leaks
+ *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed, leaks, failnth,
+ *                      retrieve, adopt
  *   lu.try=NAME        refuse: only that one
+ *   lu.errno=N         refuse: with this error
+ *   lu.sibling=BDF     refuse: another function of the device
+ *   lu.fail=STEP:N     retrieve: the Nth allocation of memfd, iommufd or device fails
+ *   lu.spare=BYTES     retrieve: all but the first so many bytes fail
+ *   lu.early=1         retrieve: try the device before it is bound to vfio-pci
+ *   lu.recover=1       retrieve: go on to a third kernel
  *   lu.nic=BDF         the device under test
  *   lu.nic2=BDF        a second one, running but not preserved
  *   lu.updates=N       live updates in a row (heartbeat)
@@ -49,6 +56,9 @@ static const struct {
 	{ "disabled", case_disabled },
 	{ "closed", case_closed },
 	{ "leaks", case_leaks },
+	{ "failnth", case_failnth },
+	{ "retrieve", case_retrieve },
+	{ "adopt", case_adopt },
 };
 
 static void mount_at(const char *type, const char *dir)
@@ -103,6 +113,27 @@ void phase(const char *name, const char *what, struct heart *h)
 {
 	say("@phase %s %s frames=%llu", name, what,
 	    (unsigned long long)(h && h->st ? heart_frames(h) : 0));
+}
+
+void say_dump(const char *name)
+{
+	unsigned char data[256];
+	char path[128], hex[2 * sizeof(data) + 1];
+	size_t at = 0;
+	ssize_t len, i;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/iommu_lu/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	while ((len = pread(fd, data, sizeof(data), at)) > 0) {
+		for (i = 0; i < len; i++)
+			sprintf(hex + 2 * i, "%02x", data[i]);
+		say("@dump %s %zu %s", name, at, hex);
+		at += len;
+	}
+	if (len < 0)
+		say("# no dump of %s: %s", name, strerrorname_np(errno));
+	close(fd);
 }
 
 bool setup_heart(struct heart *h, unsigned int index, const char *bdf)

@@ -450,13 +450,20 @@ int vfio_bind(int dev, int iommufd, uint32_t *id)
 	return rc;
 }
 
-int vfio_attach(int dev, uint32_t pt)
+int vfio_attach_pt(int dev, uint32_t *pt)
 {
 	struct vfio_device_attach_iommufd_pt arg = {
-		.argsz = sizeof(arg), .pt_id = pt,
+		.argsz = sizeof(arg), .pt_id = *pt,
 	};
+	int rc = xioctl(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg);
 
-	return xioctl(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg);
+	*pt = arg.pt_id;
+	return rc;
+}
+
+int vfio_attach(int dev, uint32_t pt)
+{
+	return vfio_attach_pt(dev, &pt);
 }
 
 int vfio_detach(int dev)
@@ -495,6 +502,14 @@ int vfio_reset(int dev)
 	return xioctl(dev, VFIO_DEVICE_RESET, NULL);
 }
 
+/* By the owner of the iommufd: no list of groups. */
+int vfio_hot_reset(int dev)
+{
+	struct vfio_pci_hot_reset arg = { .argsz = sizeof(arg) };
+
+	return xioctl(dev, VFIO_DEVICE_PCI_HOT_RESET, &arg);
+}
+
 static int vfio_region(int dev, unsigned int index, struct vfio_region_info *info)
 {
 	memset(info, 0, sizeof(*info));
@@ -526,6 +541,20 @@ int vfio_config_write16(int dev, unsigned int off, uint16_t val)
 	if (pwrite(dev, &val, sizeof(val), info.offset + off) != sizeof(val))
 		return -errno;
 	return 0;
+}
+
+int vfio_config_cap(int dev, unsigned int id)
+{
+	int at = vfio_config_read16(dev, PCI_CAPABILITY_LIST), head;
+
+	for (at = at < 0 ? at : at & 0xfc; at > 0; at = head >> 8 & 0xfc) {
+		head = vfio_config_read16(dev, at);
+		if (head < 0)
+			return head;
+		if ((head & 0xff) == (int)id)
+			return at;
+	}
+	return at < 0 ? at : -ENOENT;
 }
 
 int vfio_bus_master(int dev, bool on)

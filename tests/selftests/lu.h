@@ -61,10 +61,15 @@ int vfio_bind_driver(const char *bdf, const char *driver);
 int vfio_open(const char *bdf);
 int vfio_bind(int dev, int iommufd, uint32_t *id);
 int vfio_attach(int dev, uint32_t pt);
+/* the same; *pt becomes the HWPT that was made for an IOAS */
+int vfio_attach_pt(int dev, uint32_t *pt);
 int vfio_detach(int dev);
 int vfio_msi(int dev, bool on);
 int vfio_reset(int dev);
+int vfio_hot_reset(int dev);
 int vfio_config_read16(int dev, unsigned int off);
+/* offset of a capability in configuration space */
+int vfio_config_cap(int dev, unsigned int id);
 int vfio_config_write16(int dev, unsigned int off, uint16_t val);
 void *vfio_map_bar(int dev, unsigned int bar, size_t *size);
 int vfio_bus_master(int dev, bool on);

@@ -8,17 +8,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include <linux/iommufd-liveupdate.h>
+#include <linux/pci_regs.h>
 
+#include "../../abi/iommu-lu.h"
 #include "cases.h"
 #include "lu.h"
 
 #define OTHER_IOVA	(HEART_IOVA + (1ULL << 30))
+#define CYCLES		100
 
 static int mark(struct heart *h)
 {
@@ -215,7 +219,7 @@ static int kexec_nothing(struct heart *h)
 	return unmark(h);
 }
 
-/* The disk carries a kernel that was built without us. */
+/* The disk carries a kernel that cannot take the state over; lu.errno says how. */
 static int kexec_foreign(struct heart *h)
 {
 	int session = preserve_all(h, "refuse");
@@ -223,9 +227,10 @@ static int kexec_foreign(struct heart *h)
 
 	if (!ktap_rc(session, 0, "preserve everything"))
 		return session;
+	say_dump("outgoing");
 	next_cmdline(line, sizeof(line), 2);
 	if (ktap_rc(kexec_file(line), 0, "load it"))
-		ktap_rc(kexec_reboot(), -ENOEXEC,
+		ktap_rc(kexec_reboot(), -opt_num("errno", ENOEXEC),
 			"kexec to a kernel that cannot take the state over");
 	ktap_rc(kexec_unload(), 0, "unload it");
 	close(session);
@@ -291,11 +296,224 @@ static int scalable(struct heart *h)
 	return unmark(h);
 }
 
+static int preserve_cycles(struct heart *h, int n)
+{
+	int session, rc = 0;
+
+	while (n-- && !rc) {
+		session = preserve_all(h, "cycles");
+		if (session < 0)
+			return session;
+		close(session);
+		rc = unmark(h);
+	}
+	return rc;
+}
+
+/* Preserve and unpreserve, again and again: nothing may add up. */
+static int cycles(struct heart *h)
+{
+	long pages, slab, now;
+
+	/* the first few fill caches, and KHO's tree, which keeps its nodes */
+	ktap_rc(preserve_cycles(h, 5), 0, "a few cycles");
+	pages = vmstat("nr_iommu_pages");
+	slab = vmstat("nr_slab_unreclaimable");
+	ktap_rc(preserve_cycles(h, CYCLES), 0, "%d cycles", CYCLES);
+	ktap(vmstat("nr_iommu_pages") == pages, "as many IOMMU pages as before");
+	now = vmstat("nr_slab_unreclaimable");
+	say("# slab pages: %ld, before %ld", now, slab);
+	ktap(now < slab + CYCLES / 4, "as much slab memory as before");
+	ktap(access("/sys/kernel/debug/kho/out/sub_fdts/iommu-lu", F_OK) < 0,
+	     "nothing is to be handed over");
+	return 0;
+}
+
+/* The domain id of the device in what is preserved, or 0 */
+static uint16_t preserved_did(struct heart *h)
+{
+	int fd, session = preserve_all(h, "did");
+	off_t at = sizeof(struct iommu_lu_dump);
+	struct iommu_device_ser dev;
+	struct iommu_lu_hdr hdr;
+	uint16_t did = 0;
+
+	fd = open("/sys/kernel/debug/iommu_lu/outgoing", O_RDONLY | O_CLOEXEC);
+	if (session >= 0 && pread(fd, &hdr, sizeof(hdr), at) == sizeof(hdr)) {
+		at += hdr.len + hdr.nr_hw * hdr.hw_size + hdr.nr_domains * hdr.domain_size;
+		if (pread(fd, &dev, sizeof(dev), at) == sizeof(dev))
+			did = dev.intel.did;
+	}
+	close(fd);
+	close(session);
+	unmark(h);
+	return did;
+}
+
+/* A domain that was preserved often gives its id back when it is gone. */
+static int cycle_ids(struct heart *h)
+{
+	uint32_t first = h->hwpt;
+	uint16_t did[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		ktap_rc(hwpt_alloc(h->iommufd, h->dev_id, h->ioas, 0, &h->hwpt), 0, "new HWPT");
+		ktap_rc(vfio_attach(h->cdev, h->hwpt), 0, "attach it");
+		did[i] = preserved_did(h);
+		ktap_rc(preserve_cycles(h, CYCLES), 0, "%d cycles", CYCLES);
+		ktap_rc(vfio_attach(h->cdev, first), 0, "attach the first one");
+		ktap_rc(iommufd_destroy(h->iommufd, h->hwpt), 0, "destroy it");
+		h->hwpt = first;
+	}
+	ktap(did[0] && did[0] == did[1], "domain id %u, and the next one %u", did[0], did[1]);
+	return 0;
+}
+
+/* A kind of HWPT that is not carried. The other kinds cannot be made here. */
+static int automatic(struct heart *h)
+{
+	uint32_t first = h->hwpt, pt = h->ioas;
+
+	ktap_rc(vfio_attach_pt(h->cdev, &pt), 0, "attach to the IOAS itself");
+	ktap_rc(hwpt_mark(h->iommufd, pt, TOKEN_HWPT, 0), -EOPNOTSUPP,
+		"mark of an automatic HWPT");
+	return vfio_attach(h->cdev, first);
+}
+
+/* Files that nobody knows how to carry. */
+static int other_files(struct heart *h)
+{
+	int session = lu_session_create("refuse");
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)h;
+	ktap_rc(lu_preserve(session, fd, TOKEN_VFIO), -ENOENT, "a file that has no handler");
+	close(fd);
+	close(session);
+	return 0;
+}
+
+/* The host changes the entry that the hardware uses, and changes it back. */
+static int context_changed(struct heart *h)
+{
+	int session = preserve_all(h, "refuse");
+	char line[2048];
+
+	if (!ktap_rc(session, 0, "preserve everything"))
+		return session;
+	next_cmdline(line, sizeof(line), 2);
+	ktap_rc(kexec_file(line), 0, "load the next kernel");
+	say("@signal 1");
+	if (ktap_rc(heart_wait_signal(h, 1), 0, "the host has changed the context entry"))
+		ktap_rc(kexec_reboot(), -EBUSY, "kexec with another context entry");
+	say("@signal 2");
+	ktap_rc(heart_wait_signal(h, 2), 0, "the host has changed it back");
+	ktap_rc(kexec_unload(), 0, "unload it");
+	close(session);
+	return unmark(h);
+}
+
+/* A device behind a root port: its bus can be reset, and it can be pulled out. */
+static int hot_reset(struct heart *h)
+{
+	int session = preserve_all(h, "refuse");
+	char path[300], port[256];
+
+	if (!ktap_rc(session, 0, "preserve everything"))
+		return session;
+	ktap_rc(vfio_hot_reset(h->cdev), -EBUSY, "hot reset after preserve");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", h->bdf);
+	ktap_rc(file_write(path, "1"), -EBUSY, "reset by sysfs after preserve");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/..", h->bdf);
+	if (ktap(!!realpath(path, port), "there is a port above it")) {
+		snprintf(path, sizeof(path), "%s/reset_subordinate", port);
+		ktap_rc(file_write(path, "1"), -EBUSY, "reset below its port after preserve");
+	}
+	close(session);
+	return unmark(h);
+}
+
+static void *remove_thread(void *arg)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/remove", (const char *)arg);
+	return (void *)(long)file_write(path, "1");
+}
+
+/*
+ * The device is pulled out while it is preserved. vfio-pci does not let go of it
+ * before its files are closed, and the session has one of them. A freeze that
+ * went ahead would be followed by a shutdown that waits for the same.
+ */
+static int removed(struct heart *h)
+{
+	int session = preserve_all(h, "refuse");
+	char path[160], line[2048];
+	pthread_t thread;
+	void *rc = NULL;
+
+	if (!ktap_rc(session, 0, "preserve everything"))
+		return session;
+	next_cmdline(line, sizeof(line), 2);
+	ktap_rc(kexec_file(line), 0, "load the next kernel");
+	heart_poll_stop(h);
+	pthread_create(&thread, NULL, remove_thread, h->bdf);
+	/* the class device goes first */
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", h->bdf);
+	while (!access(path, F_OK))
+		usleep(1000);
+	ktap_rc(kexec_reboot(), -EBUSY, "kexec while the device is being removed");
+	ktap_rc(kexec_unload(), 0, "unload it");
+	close(session);
+	unmark(h);
+	/* the mapping of its registers is one more user of the file */
+	munmap((void *)h->bar, h->bar_len);
+	close(h->cdev);
+	pthread_join(thread, &rc);
+	ktap_rc((long)rc, 0, "the device is gone when its files are closed");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", h->bdf);
+	ktap(access(path, F_OK) < 0, "it is gone from sysfs");
+	return 0;
+}
+
+/* Nothing but D0 is carried. */
+static int asleep(struct heart *h)
+{
+	int session, cap = vfio_config_cap(h->cdev, PCI_CAP_ID_PM);
+
+	ktap_rc(cap, 0, "power management capability");
+	ktap_rc(vfio_config_write16(h->cdev, cap + PCI_PM_CTRL, 3), 0, "go to D3hot");
+	session = preserve_all(h, "refuse");
+	ktap_rc(session, -EINVAL, "device in D3hot");
+	if (session >= 0)
+		close(session);
+	ktap_rc(vfio_config_write16(h->cdev, cap + PCI_PM_CTRL, 0), 0, "go back to D0");
+	return unmark(h);
+}
+
+/* Another function of the device shares its group, or what a reset hits. */
+static int shared(struct heart *h)
+{
+	const char *sibling = opt_str("sibling", NULL);
+	int session;
+
+	if (sibling)
+		ktap_rc(vfio_bind_driver(sibling, "vfio-pci"), 0, "bind %s to vfio-pci", sibling);
+	session = preserve_all(h, "refuse");
+	ktap_rc(session, -EOPNOTSUPP, "device that is not alone");
+	if (session >= 0)
+		close(session);
+	return unmark(h);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct heart *h);
 	bool only_when_named;
 	bool never_works;
+	bool stops;		/* the device does not receive afterwards */
 } tries[] = {
 	{ .name = "mark-errors", .run = mark_errors },
 	{ .name = "not-marked", .run = not_marked },
@@ -308,9 +526,19 @@ static const struct {
 	{ .name = "suspend", .run = suspend },
 	{ .name = "interrupts", .run = interrupts },
 	{ .name = "other-hwpt", .run = other_hwpt },
+	{ .name = "automatic", .run = automatic },
+	{ .name = "other-files", .run = other_files },
+	{ .name = "cycles", .run = cycles },
 	{ .name = "kexec-nothing", .run = kexec_nothing },
 	{ .name = "kexec-without-kho", .run = kexec_without_kho },
 	{ .name = "kexec-foreign", .run = kexec_foreign, .only_when_named = true },
+	{ .name = "context-changed", .run = context_changed, .only_when_named = true },
+	{ .name = "cycle-ids", .run = cycle_ids, .only_when_named = true, .stops = true },
+	{ .name = "hot-reset", .run = hot_reset, .only_when_named = true },
+	{ .name = "removed", .run = removed, .only_when_named = true, .never_works = true,
+	  .stops = true },
+	{ .name = "asleep", .run = asleep, .only_when_named = true, .stops = true },
+	{ .name = "shared", .run = shared, .only_when_named = true, .never_works = true },
 	{ .name = "scalable", .run = scalable, .only_when_named = true, .never_works = true },
 };
 
@@ -350,6 +578,8 @@ void case_refuse(long stage)
 				close(rc);
 			unmark(&h);
 		}
+		if (tries[i].stops)
+			continue;
 		ktap_rc(heart_wait_more(&h, 10), 0, "%s: frames keep arriving",
 			tries[i].name);
 		ktap(vmstat("nr_iommu_pages") == pages, "%s: no IOMMU page left behind",
