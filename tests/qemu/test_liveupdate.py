@@ -359,7 +359,7 @@ def test_wrong_context_entry(name, flavour, machine):
     done = []
 
     def tamper(m):
-        m.wait_line(r"^@phase freeze begin", 120)
+        m.wait_line(r"^@phase preserve end", 120)
         at, hi = context_entry(m, bdf, m.events_so_far())
         m.write_ram(at, struct.pack("<Q", hi ^ (0x15 << 8)))
         done.append((at, hi))
@@ -448,7 +448,7 @@ def test_unpreserved_device_is_stopped(name, flavour):
     short = qemutrace.short(victim)
 
     def revive(m):
-        m.wait_line(r"^@phase freeze begin", 120)
+        m.wait_line(r"^@phase preserve end", 120)
         start = m.events_so_far()
         m.wait_event(r"pci_cfg_write e1000e %s @0x4 <- 0x[0-9a-f]*[0-389ab]$"
                      % re.escape(short), 60, start)
