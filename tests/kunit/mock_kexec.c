@@ -17,9 +17,10 @@
 #include "../../core/private.h"
 #include "mock.h"
 
-/* Blob: the header and one block of each kind */
+/* Blob: the header and one block of each kind; seen by the next kernel only */
 static struct {
 	unsigned long page[4];
+	bool arrived;
 } copy;
 
 /**
@@ -76,7 +77,7 @@ static void *stub_restore_page(phys_addr_t phys)
 
 static int stub_find_blob(phys_addr_t *phys, size_t *len)
 {
-	if (!copy.page[0])
+	if (!copy.arrived)
 		return -ENOENT;
 	*phys = virt_to_phys(mock_blob());
 	*len = sizeof(struct iommu_lu_hdr);
@@ -116,6 +117,7 @@ static void drop_blob(void)
 		free_page(copy.page[i]);
 		copy.page[i] = 0;
 	}
+	copy.arrived = false;
 }
 
 int mock_memory_init(struct kunit *test)
@@ -209,7 +211,7 @@ void mock_kexec(struct kunit *test)
 	mock_iommu_shutdown();
 }
 
-/* What the old kernel did to the memory after mock_kexec() has not happened. */
+/* The jump: what the old kernel did to the memory after mock_kexec() has not happened. */
 void mock_memory_arrives(void)
 {
 	struct inherited *inh;
@@ -217,4 +219,5 @@ void mock_memory_arrives(void)
 
 	xa_for_each(&inherited, pfn, inh)
 		memcpy(inh->virt, inh->contents, folio_size(virt_to_folio(inh->virt)));
+	copy.arrived = true;
 }
