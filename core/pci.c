@@ -86,9 +86,12 @@ int iommu_lu_pci_match(struct device *dev, const struct iommu_device_ser *ser)
 	return 0;
 }
 
-/*
- * Stop the device. A read from the device pushes the writes that it sent
- * before: completions do not pass posted requests (PCIe 6.0, 2.4.1).
+/**
+ * iommu_lu_pci_quiesce - stop a device
+ * @dev: PCI device; bridges are left alone
+ *
+ * A read from the device pushes the writes that it sent before: completions do not pass
+ * posted requests (PCIe 6.0, 2.4.1).
  */
 void iommu_lu_pci_quiesce(struct device *dev)
 {

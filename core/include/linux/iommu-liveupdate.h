@@ -154,6 +154,7 @@ bool iommu_lu_inherited(void);
 bool iommu_lu_incoming_bad(void);
 bool iommu_lu_sealed(void);
 struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token);
+struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf);
 struct iommu_lu_domain *iommu_lu_iommufd_domains(u64 iommufd_id);
 int iommu_lu_register_file_handler(struct liveupdate_file_handler *fh);
 void iommu_lu_unregister_file_handler(struct liveupdate_file_handler *fh);
@@ -198,6 +199,7 @@ int iommu_lu_pt_adopt(struct iommu_domain *domain, const struct iommu_domain_ser
 
 /* pci.c */
 bool iommu_lu_keep_master(struct pci_dev *pdev);
+void iommu_lu_pci_quiesce(struct device *dev);
 void iommu_lu_quiesce_incoming(void);
 
 /* kexec.c */
