@@ -257,6 +257,11 @@ static int attach_restored(struct dmar_domain *domain, struct device *dev)
 	/* back to it, because attaching another one has failed: it was never left */
 	if (info->domain == domain)
 		return 0;
+	/* likewise: bridges in the group of a device do no DMA of their own */
+	if (pci_is_bridge(to_pci_dev(dev))) {
+		device_block_translation(dev);
+		return 0;
+	}
 
 	ret = paging_domain_compatible(&domain->domain, dev);
 	if (ret)

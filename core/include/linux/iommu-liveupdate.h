@@ -177,7 +177,7 @@ void iommu_lu_unfreeze_device(struct device *dev);
 struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton);
 int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain, bool must_succeed);
 void iommu_lu_attached(struct device *dev, struct iommu_domain *domain);
-bool iommu_lu_may_claim(struct device *dev, void *owner);
+bool iommu_lu_may_claim(struct iommu_domain *domain, void *owner);
 
 /* in the iommu core */
 struct iommu_domain *iommu_lu_group_lock(struct device *dev, bool *singleton);
@@ -225,7 +225,7 @@ static inline int iommu_lu_may_attach(struct device *dev, struct iommu_domain *d
 }
 
 static inline void iommu_lu_attached(struct device *dev, struct iommu_domain *domain) { }
-static inline bool iommu_lu_may_claim(struct device *dev, void *owner) { return false; }
+static inline bool iommu_lu_may_claim(struct iommu_domain *domain, void *owner) { return false; }
 static inline bool iommu_lu_held(struct device *dev) { return false; }
 static inline bool iommu_lu_preserved(struct device *dev) { return false; }
 static inline bool iommu_lu_is_restored(struct iommu_domain *domain) { return false; }
