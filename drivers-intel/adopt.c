@@ -43,11 +43,16 @@ void intel_lu_keep_mode(struct intel_iommu *iommu)
  * intel_lu_running - must translation stay on?
  * @iommu: unit that is being set up
  *
+ * At boot every unit counts that is on, because the record of one may be what is
+ * damaged. One that is added later counts if it has a record.
+ *
  * Return: true if it is on, and was left on by a live update.
  */
 bool intel_lu_running(struct intel_iommu *iommu)
 {
-	return iommu_lu_inherited() && translation_on(iommu);
+	if (!iommu_lu_inherited() || !translation_on(iommu))
+		return false;
+	return !intel_iommu_enabled || iommu_lu_unit_incoming(iommu->reg_phys);
 }
 
 static int adopt_root(struct intel_iommu *iommu, const struct iommu_intel_ser *ser,

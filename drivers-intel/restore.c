@@ -309,16 +309,3 @@ bool intel_lu_attach(struct iommu_domain *domain, struct device *dev,
 	}
 	return false;
 }
-
-const struct iommu_lu_ops intel_lu_ops = {
-	.preserve_unit = intel_lu_preserve_unit,
-	.unpreserve_unit = intel_lu_unpreserve_unit,
-	.preserve_device = intel_lu_preserve_device,
-	.unpreserve_device = intel_lu_unpreserve_device,
-	.freeze_device = intel_lu_freeze_device,
-	.preserve_domain = intel_lu_preserve_domain,
-	.unpreserve_domain = iommu_lu_pt_unpreserve,
-	.restore_domain = intel_lu_restore_domain,
-	.restore_device = intel_lu_restore_device,
-	.quiesce_device = intel_lu_quiesce_device,
-};

@@ -20,6 +20,7 @@ RUNS = int(os.environ.get("RUNS", "1"))
 def pytest_configure(config):
     for name, what in (("qemu", "starts a machine"), ("plain", "plain kernel"),
                        ("debug", "kernel with KASAN, lockdep, kmemleak"),
+                       ("vtd", "modes and failure paths of VT-d"),
                        ("corruption", "damages what is handed over")):
         config.addinivalue_line("markers", "%s: %s" % (name, what))
 

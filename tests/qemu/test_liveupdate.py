@@ -146,14 +146,6 @@ def test_kernel_without_us_is_refused(name, flavour):
 
 
 @flavours
-def test_scalable_mode_is_refused(name, flavour):
-    result = run(name, Config(iommu="intel-iommu,intremap=on,scalable-mode=on"), flavour,
-                 ["lu.case=refuse", "lu.try=scalable"])
-    assert not result.console_faults() + result.traffic_faults()
-    assert result.has("scalable mode is not carried")
-
-
-@flavours
 def test_live_update_disabled(name, flavour):
     result = run(name, flavour=flavour, append=["lu.case=disabled", "liveupdate=off"])
     assert not result.console_faults() + result.traffic_faults()
@@ -244,8 +236,7 @@ def test_a_short_pause_is_seen(name):
     assert result.results[0].longest_gap() > 0.3
 
 
-@flavours
-def test_unpreserved_device_is_stopped(name, flavour):
+def unpreserved_is_stopped(name, config, flavour, append=()):
     """A second card, on its own domain, that somebody keeps running.
 
     The kernel clears its bus master at shutdown; we set it again from outside
@@ -253,7 +244,6 @@ def test_unpreserved_device_is_stopped(name, flavour):
     descriptors: when its DMA fails, QEMU's model runs through all of them in one
     go, and the whole emulator stands still meanwhile.
     """
-    config = Config(nics=(Nic(), Nic()))
     victim = config.bdfs()[1][0]
     slot = int(victim[8:10], 16)
     command = ECAM + (slot << 15) + 4
@@ -266,8 +256,8 @@ def test_unpreserved_device_is_stopped(name, flavour):
                      % re.escape(short), 60, start)
         m.qtest("writew %#x 0x107" % command)
 
-    result = run(name, config, flavour, ["lu.case=heartbeat", "lu.window2=64"], during=revive,
-                 qtest=True)
+    result = run(name, config, flavour, ["lu.case=heartbeat", "lu.window2=64", *append],
+                 during=revive, qtest=True)
     check(result)
 
     events = [e for e in qemutrace.parse(result.events) if e.time >= result.updates[0].begin]
@@ -284,3 +274,8 @@ def test_unpreserved_device_is_stopped(name, flavour):
     assert not after, "frames of the second card landed after the switch"
     assert not [f for f in result.found if f[1] == 1 and not f[3]]
     assert last >= 0
+
+
+@flavours
+def test_unpreserved_device_is_stopped(name, flavour):
+    unpreserved_is_stopped(name, Config(nics=(Nic(), Nic())), flavour)

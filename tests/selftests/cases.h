@@ -19,6 +19,7 @@ void case_receive(long stage);
 void case_refuse(long stage);
 void case_disabled(long stage);
 void case_closed(long stage);
+void case_pair(long stage);
 
 /* Bind h's device to vfio-pci and get frames going. Reported step by step. */
 bool setup_heart(struct heart *h, unsigned int index, const char *bdf);

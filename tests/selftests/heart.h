@@ -34,6 +34,7 @@ struct heart_state {
 	uint64_t bad;
 	/* to be compared by the next kernels */
 	uint64_t iommu_pages;
+	uint64_t iova;			/* where the memfd is mapped */
 };
 
 struct heart {
@@ -61,6 +62,8 @@ struct heart {
 
 /* Everything from an unbound device up to arriving frames. */
 int heart_open(struct heart *h, const char *bdf);
+/* The same on the iommufd and the HWPT of another one. */
+int heart_join(struct heart *h, const char *bdf, struct heart *first);
 int heart_start(struct heart *h, unsigned int index);
 
 /* Take over a memfd that came from the previous kernel. */
@@ -78,5 +81,7 @@ bool heart_intact(struct heart *h);
 
 /* New IOAS and HWPT over the memfd, in h->ioas and h->hwpt. */
 int heart_map(struct heart *h);
+/* The memfd into the IOAS of another one. */
+int heart_map_into(struct heart *h, struct heart *first);
 
 #endif

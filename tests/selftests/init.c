@@ -2,11 +2,12 @@
 /*
  * PID 1 of the test machine: runs the case that the kernel command line names.
  *
- *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed
+ *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed, pair
  *   lu.try=NAME        refuse: only that one
  *   lu.nic=BDF         the device under test
  *   lu.nic2=BDF        a second one, running but not preserved
- *   lu.updates=N       live updates in a row (heartbeat)
+ *   lu.updates=N       live updates in a row (heartbeat, pair)
+ *   lu.shared=1        pair: both cards on one HWPT
  *   lu.preserve=0      heartbeat: leave the IOMMU and the device out
  *   lu.warmup=N        frames before each update
  *   lu.tail=N          frames after each update
@@ -41,6 +42,7 @@ static const struct {
 	{ "refuse", case_refuse },
 	{ "disabled", case_disabled },
 	{ "closed", case_closed },
+	{ "pair", case_pair },
 };
 
 static void mount_at(const char *type, const char *dir)

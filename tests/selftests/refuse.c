@@ -277,25 +277,10 @@ static int other_hwpt(struct heart *h)
 	return iommufd_destroy(h->iommufd, second);
 }
 
-/* A machine whose unit is in scalable mode: everything but the device is fine. */
-static int scalable(struct heart *h)
-{
-	int session = lu_session_create("refuse");
-
-	mark(h);
-	ktap_rc(lu_preserve(session, h->memfd, TOKEN_MEMFD), 0, "preserve the memfd");
-	ktap_rc(lu_preserve(session, h->iommufd, TOKEN_IOMMUFD), 0, "preserve the iommufd");
-	ktap_rc(lu_preserve(session, h->cdev, TOKEN_VFIO), -EOPNOTSUPP,
-		"device behind a unit in scalable mode");
-	close(session);
-	return unmark(h);
-}
-
 static const struct {
 	const char *name;
 	int (*run)(struct heart *h);
 	bool only_when_named;
-	bool never_works;
 } tries[] = {
 	{ .name = "mark-errors", .run = mark_errors },
 	{ .name = "not-marked", .run = not_marked },
@@ -311,7 +296,6 @@ static const struct {
 	{ .name = "kexec-nothing", .run = kexec_nothing },
 	{ .name = "kexec-without-kho", .run = kexec_without_kho },
 	{ .name = "kexec-foreign", .run = kexec_foreign, .only_when_named = true },
-	{ .name = "scalable", .run = scalable, .only_when_named = true, .never_works = true },
 };
 
 /* lu.try=NAME runs one of them, default is all that need no special disk. */
@@ -343,13 +327,11 @@ void case_refuse(long stage)
 		say("# try %s", tries[i].name);
 		ktap_rc(tries[i].run(&h), 0, "%s: marks as before", tries[i].name);
 
-		if (!tries[i].never_works) {
-			rc = preserve_all(&h, "normal");
-			ktap_rc(rc, 0, "%s: a normal preserve works", tries[i].name);
-			if (rc >= 0)
-				close(rc);
-			unmark(&h);
-		}
+		rc = preserve_all(&h, "normal");
+		ktap_rc(rc, 0, "%s: a normal preserve works", tries[i].name);
+		if (rc >= 0)
+			close(rc);
+		unmark(&h);
 		ktap_rc(heart_wait_more(&h, 10), 0, "%s: frames keep arriving",
 			tries[i].name);
 		ktap(vmstat("nr_iommu_pages") == pages, "%s: no IOMMU page left behind",

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Intel VT-d live update. Start reading here.
+ *
+ * Old kernel
+ *	preserve.c	records units, devices and domains; the switch at shutdown
+ *	shadow.c	the tables that hardware is switched to
+ *	tables.c	reads the tables that are in use
+ * New kernel
+ *	adopt.c		takes units over with translation on, or blocks them
+ *	restore.c	devices and domains: compares, attaches without a write
+ *	replace.c	another domain in place of the restored one, without a gap
+ * Both
+ *	irq.c		interrupt remapping
+ *	prq.c		page request queue
+ * Functions of values, with KUnit tests
+ *	entry.c		context entries and PASID table entries
+ *	hitless.c	which store comes next when a domain is replaced
+ * Interfaces
+ *	vtd.h		what the hooks in drivers/iommu/intel call, see hooks/
+ *	internal.h	between the files of this directory
+ *
+ * What a device's requests go through, and where it is kept:
+ *
+ *	legacy mode	root table -> context entry -> second-stage tables
+ *	scalable mode	root table -> context entry -> PASID directory -> PASID table
+ *			-> first-stage or second-stage tables
+ *
+ * All up to the page tables is private to the preserved devices, made at preserve. The
+ * page tables are those of the domain, handed over in place by core/generic_pt.h. In the
+ * new kernel these very tables become the driver's own.
+ *
+ * Numbers of sections, and names of registers and fields, are those of the VT-d
+ * specification (Intel Virtualization Technology for Directed I/O, revision 4 and later).
+ *
+ * Devices with reserved memory regions (RMRR) get no entry for the gap. Their bus master
+ * bit is off then, as it is in any kexec, until their driver is back; and vfio does not
+ * take such devices, so that none is preserved.
+ */
+#include "internal.h"
+
+const struct iommu_lu_ops intel_lu_ops = {
+	.preserve_unit = intel_lu_preserve_unit,
+	.unpreserve_unit = intel_lu_unpreserve_unit,
+	.preserve_device = intel_lu_preserve_device,
+	.unpreserve_device = intel_lu_unpreserve_device,
+	.freeze_device = intel_lu_freeze_device,
+	.preserve_domain = intel_lu_preserve_domain,
+	.unpreserve_domain = iommu_lu_pt_unpreserve,
+	.restore_domain = intel_lu_restore_domain,
+	.restore_device = intel_lu_restore_device,
+	.quiesce_device = intel_lu_quiesce_device,
+};

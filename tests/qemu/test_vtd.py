@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0
+"""VT-d: modes of translation x machines, and what can go wrong in each mode."""
+
+import dataclasses
+import mmap
+import os
+import re
+import signal
+import struct
+import subprocess
+
+import pytest
+
+import qemutrace
+import test_corruption
+import test_liveupdate
+from machine import Config, Nic
+from test_corruption import TEXT, Blob, changer, context, intel
+from update import kernel, run
+
+pytestmark = [pytest.mark.qemu, pytest.mark.vtd]
+
+FLAVOURS = test_liveupdate.FLAVOURS
+CLOSED = test_liveupdate.CLOSED
+
+# mode: (options of the unit, words for the kernel)
+MODES = {
+    "legacy": ("", "intel_iommu=sm_off"),
+    "ss": (",scalable-mode=on", "intel_iommu=sm_on"),
+    "fs": (",scalable-mode=on,fsts=on", "intel_iommu=sm_on"),
+}
+
+# Without interrupt remapping a device could send any interrupt: VFIO wants to be told.
+NOIR = "iommufd.allow_unsafe_interrupts=1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A line of the matrix."""
+
+    nics: tuple = (Nic(),)
+    words: tuple = ("lu.case=heartbeat",)
+    intremap: bool = True
+    updates: int = 1
+
+
+PAIR = (Nic(), Nic())
+ROWS = {
+    "e1000e": Row(),
+    "igb": Row((Nic("igb"),)),
+    "e1000e-port": Row((Nic("e1000e", port=True),)),
+    "igb-port": Row((Nic("igb", port=True),)),
+    "bridge": Row((Nic("e1000e", bridge=1),)),
+    "two-domains": Row(PAIR, ("lu.case=pair",)),
+    "one-domain": Row(PAIR, ("lu.case=pair", "lu.shared=1")),
+    "noir": Row(intremap=False),
+    "nointremap": Row(words=("lu.case=heartbeat", "nointremap", NOIR)),
+    "five": Row(updates=5),
+}
+
+
+def config(mode, row=Row()):
+    options = MODES[mode][0] + ",intremap=" + ("on" if row.intremap else "off")
+    nics = row.nics
+    if mode != "legacy":
+        # In scalable mode Linux makes no entry for the requester id that such a bridge
+        # uses for all devices behind it. It is the first one's own as well.
+        nics = tuple(dataclasses.replace(n, bridge=0) if n.bridge > 0 else n for n in nics)
+    return Config(nics=nics, iommu="intel-iommu" + options)
+
+
+def words(mode, row=Row()):
+    out = [MODES[mode][1], "lu.updates=%d" % row.updates, "lu.warmup=100"]
+    if not row.intremap:
+        out.append(NOIR)
+    return list(row.words) + out
+
+
+modes = pytest.mark.parametrize("mode", MODES)
+flavours = pytest.mark.parametrize("flavour", FLAVOURS)
+
+
+@pytest.fixture
+def name(request):
+    return "vtd-" + request.node.name
+
+
+# ---- the matrix ----
+
+@flavours
+@modes
+@pytest.mark.parametrize("row", ROWS)
+def test_matrix(name, flavour, mode, row):
+    row = ROWS[row]
+    result = run(name, config(mode, row), flavour, words(mode, row),
+                 timeout=1200 if row.updates > 1 else None)
+    faults = result.faults()
+    for card in range(1, len(row.nics)):
+        faults += result.traffic_faults(card) + result.trace_faults(card)
+    assert not faults, "\n  ".join(["see %s" % result.outdir] + faults)
+    assert result.stages == row.updates + 1 and len(result.updates) == row.updates
+    want = "adopted, %s mode" % ("legacy" if mode == "legacy" else "scalable")
+    assert sum(want in text for _, text in result.lines) == row.updates
+    assert sum("restored domain attached" in text for _, text in result.lines) == \
+        row.updates * len(row.nics)
+    assert result.has("Enabled IRQ remapping") == (row.intremap and "nointremap" not in row.words)
+
+
+@flavours
+@modes
+def test_unpreserved_device_is_stopped(name, flavour, mode):
+    test_liveupdate.unpreserved_is_stopped(name, dataclasses.replace(
+        config(mode), nics=(Nic(), Nic())), flavour, [MODES[mode][1]])
+
+
+# ---- the next kernel's command line says something else ----
+
+# What cannot be changed under a running device goes on as it was.
+OTHER_MIND = {
+    "legacy-sm_on": ("legacy", True, "intel_iommu=sm_on", "was left in legacy mode"),
+    "ss-sm_off": ("ss", True, "intel_iommu=sm_off", "was left in scalable mode"),
+    "fs-sm_off": ("fs", True, "intel_iommu=sm_off", "was left in scalable mode"),
+    "legacy-nointremap": ("legacy", True, "nointremap", "interrupt remapping was left on"),
+    "ss-nointremap": ("ss", True, "nointremap", "interrupt remapping was left on"),
+}
+
+
+@flavours
+@pytest.mark.parametrize("case", OTHER_MIND)
+def test_next_kernel_of_another_mind(name, flavour, case):
+    mode, intremap, word, message = OTHER_MIND[case]
+    cfg = config(mode, Row(intremap=intremap))
+    if case == "legacy-sm_on":
+        # a unit that could do both
+        cfg = dataclasses.replace(cfg, iommu=config("ss").iommu)
+    result = run(name, cfg, flavour, words(mode) + ["lu.next=" + word])
+    test_liveupdate.check(result)
+    assert result.has(message)
+
+
+# ---- the next kernel cannot go on: everything is stopped ----
+
+@flavours
+@modes
+def test_next_kernel_without_iommu(name, flavour, mode):
+    result = run(name, config(mode), flavour,
+                 CLOSED + [MODES[mode][1], "lu.next=intel_iommu=off", "lu.domain_lost=1"])
+    assert not result.closed_faults()
+
+
+def pasid_dir(b):
+    base = b.record["device"] + test_corruption.OFFSET["iommu_device_ser", "intel"]
+    return b.read(base, "iommu_device_intel_ser", "pasid_dir_pa", "Q")
+
+
+def pasid_table(b):
+    return struct.unpack("<Q", b.m.read_ram(pasid_dir(b), 8))[0] & ~0xfff
+
+
+def context_table(b):
+    base = b.record["hw"] + test_corruption.OFFSET["iommu_hw_ser", "intel"]
+    root = b.read(base, "iommu_intel_ser", "root_pa", "Q")
+    return struct.unpack("<Q", b.m.read_ram(root, 8))[0] & ~0xfff
+
+
+def poke(where, offset, value):
+    return lambda b: b.m.write_ram(where(b) + offset, struct.pack("<Q", value))
+
+
+DEVFN = 3 << 3
+TABLES = {
+    "capability": (intel("cap", "Q", lambda cap: cap ^ (1 << 39)), "capabilities differ"),
+    "extended-capability": (intel("ecap", "Q", lambda ecap: ecap ^ (1 << 6)),
+                            "capabilities differ"),
+    "mode": (intel("flags", "I", 0), "scalable mode differs"),
+    "second-dir-entry": (poke(pasid_dir, 8, 0x5001), "PASID directory is damaged"),
+    "dir-entry": (poke(pasid_dir, 0, 0), "PASID directory is damaged"),
+    "pasid-entry": (poke(pasid_table, 8, 0x1234), "PASID table entry differs"),
+    "other-pasid": (poke(pasid_table, 64, 1), "PASID table entry differs"),
+    "context": (poke(context_table, DEVFN * 32 + 8, 1), "context entry differs"),
+    "recorded-entry": (context("pasid_entry", "Q", lambda v: v ^ 0x40), TEXT["DEVICE_ENTRY"]),
+    "max-pasid": (context("max_pasid", "I", 1 << 14), TEXT["DEVICE_TABLE_SIZE"]),
+    "directory-elsewhere": (context("pasid_dir_pa", "Q", lambda pa: pa ^ 0x1000),
+                            TEXT["DEVICE_ENTRY"]),
+    "domain-id": (context("did", "H", lambda did: did ^ 0x15), TEXT["DEVICE_ENTRY"]),
+}
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("mode", ["ss", "fs"])
+@pytest.mark.parametrize("case", TABLES)
+def test_damage(name, mode, case):
+    patch, message = TABLES[case]
+    done = []
+
+    def tamper(m):
+        _, _, blob = m.wait_line(r"^# blob at (0x[0-9a-f]+)", 120)
+        m.wait_event(r"vtd_reg_dmar_root", 120, m.events_so_far())
+        patch(Blob(m, int(blob[1], 16)))
+        done.append(case)
+
+    result = run(name, config(mode), "plain", CLOSED + [MODES[mode][1], "lu.domain_lost=1"],
+                 during=tamper)
+    assert done, "nothing was damaged: %s" % result.error
+    assert result.has(r"iommu_lu: .*not taken over.*" + re.escape(message)), \
+        "no message %r" % message
+    assert not result.closed_faults()
+
+
+# ---- the driver's own init fails after the units were adopted ----
+
+RETURN_EINVAL = bytes.fromhex("b8eaffffffc3")   # mov $-22, %eax; ret
+
+
+def code_of(flavour, function, length=48):
+    """The first bytes of a function, out of the kernel's ELF file."""
+    path = kernel(flavour).parents[3] / "vmlinux"
+    symbols = subprocess.run(["nm", str(path)], check=True, capture_output=True, text=True)
+    addr, = (int(line.split()[0], 16) for line in symbols.stdout.splitlines()
+             if line.split()[1:] == ["T", function])
+    elf = path.read_bytes()
+    shoff, = struct.unpack_from("<Q", elf, 0x28)
+    shentsize, shnum = struct.unpack_from("<HH", elf, 0x3a)
+    for i in range(shnum):
+        kind, _, start, offset, size = struct.unpack_from("<IQQQQ", elf, shoff + i * shentsize + 4)
+        if kind != 8 and start and start <= addr < start + size:
+            return elf[offset + addr - start:][:length]
+    raise LookupError(function)
+
+
+def patch_code(m, old, new):
+    """Put new at the beginning of each copy of old in the guest's memory."""
+    os.kill(m.proc.pid, signal.SIGSTOP)
+    try:
+        with open(m.ram, "r+b") as f, mmap.mmap(f.fileno(), 0) as mem:
+            at, n = 0, 0
+            while at < len(mem):
+                try:
+                    at = os.lseek(f.fileno(), at, os.SEEK_DATA)
+                    stop = os.lseek(f.fileno(), at, os.SEEK_HOLE)
+                except OSError:
+                    break
+                while (hit := mem.find(old, at, stop)) >= 0:
+                    mem[hit:hit + len(new)] = new
+                    at, n = hit + len(new), n + 1
+                at = stop
+            return n
+    finally:
+        os.kill(m.proc.pid, signal.SIGCONT)
+
+
+@pytest.mark.plain
+@modes
+def test_init_fails(name, mode):
+    """No interrupt for faults: the driver gives everything up, with devices running."""
+    code = code_of("plain", "dmar_set_interrupt")
+    done = []
+
+    def tamper(m):
+        at, _, _ = m.wait_line(r"^iommu_lu: .*: switched to the preserved tables", 120)
+        m.wait_line(r"^Linux version", 60, at)
+        done.append(patch_code(m, code, RETURN_EINVAL))
+
+    result = run(name, config(mode), "plain", CLOSED + [MODES[mode][1], "lu.domain_lost=1"],
+                 during=tamper)
+    assert done and done[0], "nothing was patched: %s" % result.error
+    assert result.has("adopted, ") and result.has("DMAR: Initialization failed")
+    assert not result.closed_faults()
+    # translation goes off only when the device is stopped
+    events = [e for e in qemutrace.parse(result.events) if e.time >= result.updates[0].begin]
+    off = next(e.time for e in events if e.kind == "enable" and not e.value)
+    short = qemutrace.short(result.config.bdfs()[0][0])
+    assert any(e.kind == "command" and e.bdf == short and not e.value & qemutrace.BUS_MASTER
+               and e.time < off for e in events), "translation off before bus master"
