@@ -50,7 +50,7 @@ hooks() {
 	done
 }
 cd "$src"
-parts=(abi core drivers-* Kconfig Kbuild)
+parts=(abi core drivers-* tests/kunit Kconfig Kbuild)
 want=$(hooks | while read -r h; do sha256sum "$h"; done; find "${parts[@]}" -type f | sort)
 
 run_patch() { patch -d "$kdir" -p1 -s --no-backup-if-mismatch "$@"; }

@@ -209,7 +209,7 @@ def test_damage(name, mode, case):
 
 # ---- the driver's own init fails after the units were adopted ----
 
-RETURN_EINVAL = bytes.fromhex("b8eaffffffc3")   # mov $-22, %eax; ret
+RETURN_EINVAL = bytes.fromhex("f30f1efa" "b8eaffffff" "c3")     # endbr64; mov $-22, %eax; ret
 
 
 def code_of(flavour, function, length=48):
