@@ -416,4 +416,5 @@ static struct kunit_suite suite = {
 	.name = "iommu_lu_vtd_hitless",
 	.test_cases = cases,
 };
+
 kunit_test_suite(suite);
