@@ -169,8 +169,8 @@ bool intel_lu_adopt(struct intel_iommu *iommu)
  * intel_lu_abandon - the driver gives up after units were adopted
  * @iommu: unit that is about to be turned off and freed
  *
- * Stop the devices first, all of them: units are turned off one after the other, but
- * an init that fails fails for all. Then the ids that adopt_ids() took are nobody's,
+ * Stop the devices first, all of them: units are turned off one after the other, but the
+ * driver gives up all of them. Then the ids that adopt_ids() took are nobody's,
  * and turning translation off harms nothing. Root and context tables are ordinary
  * memory by now; PASID tables and page tables were not given back to the allocator
  * yet, so they just stay reserved.

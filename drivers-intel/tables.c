@@ -59,7 +59,7 @@ struct rid_walk {
 	void *arg;
 };
 
-static int rid_walk(struct pci_dev *pdev, u16 rid, void *arg)
+static int visit_rid(struct pci_dev *pdev, u16 rid, void *arg)
 {
 	struct rid_walk *walk = arg;
 
@@ -85,7 +85,7 @@ int intel_lu_for_each_rid(struct device *dev, int (*fn)(u16 rid, void *arg), voi
 		.arg = arg,
 	};
 
-	return pci_for_each_dma_alias(walk.pdev, rid_walk, &walk);
+	return pci_for_each_dma_alias(walk.pdev, visit_rid, &walk);
 }
 
 /**
