@@ -33,7 +33,7 @@ void *intel_lu_alloc_table(struct intel_iommu *iommu, size_t size);
 void intel_lu_free_table(void *table);
 int intel_lu_for_each_rid(struct device *dev, int (*fn)(u16 rid, void *arg), void *arg);
 struct intel_lu_pasid *intel_lu_device_pasid(struct device_domain_info *info);
-int intel_lu_only_rid_pasid(struct intel_iommu *iommu, const u64 *dir, u32 max_pasid);
+bool intel_lu_other_pasids(struct device_domain_info *info);
 struct intel_lu_pasid intel_lu_want_pasid(struct intel_iommu *iommu, struct dmar_domain *domain);
 struct intel_lu_context intel_lu_want_context(struct device_domain_info *info,
 					      struct dmar_domain *domain);

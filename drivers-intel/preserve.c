@@ -89,6 +89,7 @@ static int check_live(struct device *dev, struct iommu_device_ser *ser)
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct intel_lu_context live = live_context(info, &ser->intel), entry;
 	struct intel_iommu *iommu = info->iommu;
+	struct intel_lu_pasid *pasid;
 	int i;
 
 	for (i = 0; i < ser->nr_rids; i++) {
@@ -102,13 +103,12 @@ static int check_live(struct device *dev, struct iommu_device_ser *ser)
 	if (!sm_supported(iommu))
 		return 0;
 
-	if (intel_lu_only_rid_pasid(iommu, info->pasid_table->table,
-				    info->pasid_table->max_pasid) == -EOPNOTSUPP) {
+	if (intel_lu_other_pasids(info)) {
 		dev_err(dev, "iommu_lu: PASIDs are in use, they are not carried\n");
 		return -EOPNOTSUPP;
 	}
-	if (memcmp(intel_lu_device_pasid(info), recorded_pasid(&ser->intel),
-		   sizeof(struct intel_lu_pasid))) {
+	pasid = intel_lu_device_pasid(info);
+	if (!pasid || memcmp(pasid, recorded_pasid(&ser->intel), sizeof(*pasid))) {
 		dev_err(dev, "iommu_lu: its PASID table entry is not its domain's\n");
 		return -EBUSY;
 	}
@@ -132,8 +132,6 @@ static int record(struct device *dev, struct dmar_domain *domain, struct iommu_d
 	intel->did = domain_id_iommu(domain, iommu);
 
 	if (sm_supported(iommu)) {
-		if (!intel_lu_device_pasid(info))
-			return -EOPNOTSUPP;
 		entry = intel_lu_read_context(iommu, ser->rids[0]);
 		*recorded_pasid(intel) = intel_lu_want_pasid(iommu, domain);
 	} else {

@@ -196,6 +196,10 @@ int intel_lu_replace(struct dmar_domain *new, struct device *dev, struct dmar_do
 	spin_lock_irqsave(&new->lock, flags);
 	info->domain = new;
 	list_add(&info->link, &new->devices);
+	/* ordered for all its devices, between preparing the entry and getting on the list */
+	if (replace.dir && intel_domain_is_fs_paging(new) && new->force_snooping &&
+	    !(replace.update.want_entry.val[1] & INTEL_PASID1_PGSNP))
+		intel_pasid_setup_page_snoop_control(iommu, dev, IOMMU_NO_PASID);
 	spin_unlock_irqrestore(&new->lock, flags);
 
 	cache_tag_unassign_domain(old, dev, IOMMU_NO_PASID);

@@ -105,7 +105,7 @@ void intel_lu_probe(struct device *dev)
 		return;
 
 	ldev = iommu_lu_device_incoming(info->segment, PCI_DEVID(info->bus, info->devfn));
-	if (ldev && !ldev->dev && ldev->unit && !ldev->unit->failed) {
+	if (ldev && !ldev->dev && ldev->unit && ldev->unit->iommu == &iommu->iommu) {
 		why = "its record is not sound";
 		if (!ldev->failed) {
 			if (!sm_supported(iommu))

@@ -105,27 +105,24 @@ struct intel_lu_pasid *intel_lu_device_pasid(struct device_domain_info *info)
 }
 
 /**
- * intel_lu_only_rid_pasid - is no PASID in use but the device's own?
- * @iommu: unit
- * @dir: PASID directory
- * @max_pasid: number of PASIDs it covers
- *
- * Return: 0, -ENOENT not even that, -EOPNOTSUPP others are.
+ * intel_lu_other_pasids - is a PASID in use that is not the device's own?
+ * @info: device in scalable mode
  */
-int intel_lu_only_rid_pasid(struct intel_iommu *iommu, const u64 *dir, u32 max_pasid)
+bool intel_lu_other_pasids(struct device_domain_info *info)
 {
+	struct pasid_dir_entry *dir = info->pasid_table->table;
+	u32 pasid, nr = info->pasid_table->max_pasid;
 	struct pasid_entry *table;
-	u32 i, j;
 
-	for (i = 0; i < max_pasid >> PASID_PDE_SHIFT; i++) {
-		table = get_pasid_table_from_pde((struct pasid_dir_entry *)&dir[i]);
-		if (!table && !i)
-			return -ENOENT;
-		for (j = i ? 0 : 1; table && j < PASID_TBL_ENTRIES; j++)
-			if (pasid_pte_is_present(&table[j]))
-				return -EOPNOTSUPP;
+	for (pasid = 0; pasid < nr; pasid++) {
+		table = get_pasid_table_from_pde(&dir[pasid >> PASID_PDE_SHIFT]);
+		if (!table)
+			pasid |= PASID_PTE_MASK;
+		else if (pasid != IOMMU_NO_PASID &&
+			 pasid_pte_is_present(&table[pasid & PASID_PTE_MASK]))
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 /**
