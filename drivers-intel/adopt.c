@@ -103,8 +103,15 @@ static int adopt_root(struct intel_iommu *iommu, const struct iommu_intel_ser *s
 	return 0;
 }
 
-/* Take the domain ids before the first domain is allocated: one per domain. */
-static void adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
+/**
+ * intel_lu_adopt_ids - take the domain ids before the first domain is allocated
+ * @iommu: unit
+ * @unit: its record
+ *
+ * Ids belong to a unit: one for each domain that has a device behind it. A device whose
+ * domain has an id that cannot be had is marked as failed, all others go on.
+ */
+void intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 {
 	struct iommu_lu_device *ldev;
 	struct xarray owners;
@@ -158,7 +165,7 @@ bool intel_lu_adopt(struct intel_iommu *iommu)
 	}
 
 	unit->iommu = &iommu->iommu;
-	adopt_ids(iommu, unit);
+	intel_lu_adopt_ids(iommu, unit);
 	intel_lu_irq_adopt(iommu, &unit->ser.intel);
 	pr_info("%s: adopted, %s mode\n", iommu->name,
 		sm_supported(iommu) ? "scalable" : "legacy");
@@ -170,7 +177,7 @@ bool intel_lu_adopt(struct intel_iommu *iommu)
  * @iommu: unit that is about to be turned off and freed
  *
  * Stop the devices first, all of them: units are turned off one after the other, but the
- * driver gives up all of them. Then the ids that adopt_ids() took are nobody's,
+ * driver gives up all of them. Then the ids that intel_lu_adopt_ids() took are nobody's,
  * and turning translation off harms nothing. Root and context tables are ordinary
  * memory by now; PASID tables and page tables were not given back to the allocator
  * yet, so they just stay reserved.

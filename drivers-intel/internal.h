@@ -58,7 +58,11 @@ void intel_lu_unpreserve_device(struct device *dev, struct iommu_domain *domain,
 int intel_lu_freeze_device(struct device *dev, struct iommu_lu_device *ldev);
 int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_domain_ser *ser);
 
+/* adopt.c */
+void intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit);
+
 /* restore.c */
+int intel_lu_restore_id(struct intel_iommu *iommu, struct dmar_domain *domain, u16 did);
 int intel_lu_restore_domain(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
 int intel_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 			    struct iommu_lu_device *ldev);

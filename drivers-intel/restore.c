@@ -144,11 +144,18 @@ int intel_lu_restore_domain(struct iommu_domain *domain, const struct iommu_doma
 	return 0;
 }
 
-/*
- * Give the domain the id it has on this unit. The count starts at zero: the
- * attach that follows takes the first reference, the last detach frees the id.
+/**
+ * intel_lu_restore_id - give a restored domain the id it has on a unit
+ * @iommu: unit that has taken the id
+ * @domain: restored domain
+ * @did: the id
+ *
+ * The count starts at zero: the attach that follows takes the first reference, the last
+ * detach frees the id.
+ *
+ * Return: 0, also when it has that id already; -EINVAL it has another one; -ENOMEM.
  */
-static int restore_id(struct intel_iommu *iommu, struct dmar_domain *domain, u16 did)
+int intel_lu_restore_id(struct intel_iommu *iommu, struct dmar_domain *domain, u16 did)
 {
 	struct iommu_domain_info *id, *curr;
 
@@ -220,7 +227,7 @@ int intel_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 	struct intel_lu_context want;
 	int ret, i;
 
-	ret = restore_id(iommu, dmar_domain, ldev->ser.intel.did);
+	ret = intel_lu_restore_id(iommu, dmar_domain, ldev->ser.intel.did);
 	if (ret)
 		return ret;
 	if (sm_supported(iommu)) {

@@ -59,6 +59,7 @@ class Config:
     iommu: str = "intel-iommu,intremap=on"
     memory: int = 2 << 30
     cpu: str = "max"
+    events: tuple = ()          # of QEMU's trace, beyond EVENTS
 
     def bdfs(self):
         """Address of each card as Linux will name it, and of what is above it."""
@@ -133,7 +134,7 @@ class Machine:
             f.truncate(cfg.memory)
         self.ram = ram
         events = self.tmp / "events"
-        events.write_text(EVENTS.strip() + "\n")
+        events.write_text(EVENTS.strip() + "\n" + "".join(e + "\n" for e in cfg.events))
         self.trace_path = self.outdir / "trace.log"
         self.trace_path.touch()
 

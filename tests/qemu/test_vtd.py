@@ -113,6 +113,45 @@ def test_unpreserved_device_is_stopped(name, flavour, mode):
         config(mode), nics=(Nic(), Nic())), flavour, [MODES[mode][1]])
 
 
+INVALIDATIONS = ("vtd_inv_desc_cc_global", "vtd_inv_desc_cc_devices",
+                 "vtd_inv_desc_pasid_cache_gsi", "vtd_inv_desc_pasid_cache_dsi",
+                 "vtd_inv_desc_iotlb_global", "vtd_inv_desc_iotlb_domain",
+                 "vtd_inv_desc_iotlb_pasid")
+
+
+@flavours
+@modes
+def test_invalidations(name, flavour, mode):
+    """After the switch everything, after the replace the old domain, in the right order.
+
+    The unit has no caching mode: what becomes present needs none. So the one for the
+    context entry of the device is that of the replace, and the attach of the restored
+    domain had none.
+    """
+    cfg = dataclasses.replace(config(mode), events=INVALIDATIONS)
+    result = run(name, cfg, flavour, words(mode))
+    test_liveupdate.check(result)
+    trace = [text.split(" ", 1) for t, text in result.events if t >= result.updates[0].begin]
+    scalable = mode != "legacy"
+
+    switch = next(i for i, e in enumerate(trace) if e[0] == "vtd_reg_dmar_root")
+    then = [e[0] for e in trace[switch + 1:] if e[0] in INVALIDATIONS]
+    want = ["vtd_inv_desc_cc_global"] + ["vtd_inv_desc_pasid_cache_gsi"] * scalable + \
+        ["vtd_inv_desc_iotlb_global"]
+    assert then[:len(want)] == want
+
+    sid = "sid 0x%x " % (3 << 3)
+    mine = [i for i, e in enumerate(trace)
+            if i > switch and e[0] == "vtd_inv_desc_cc_devices" and sid in e[1] + " "]
+    assert len(mine) == 1, "context entry of the device touched %d times" % len(mine)
+    then = [e for e in trace[mine[0] + 1:] if e[0] in INVALIDATIONS]
+    want = ["vtd_inv_desc_pasid_cache_dsi"] * scalable + \
+        ["vtd_inv_desc_iotlb_pasid"] * (mode == "fs") + ["vtd_inv_desc_iotlb_domain"]
+    assert [e[0] for e in then[:len(want)]] == want
+    domains = {re.search(r"domain 0x([0-9a-f]+)", e[1])[1] for e in then[:len(want)]}
+    assert len(domains) == 1, "not all of one domain: %s" % domains
+
+
 # ---- the next kernel's command line says something else ----
 
 # What cannot be changed under a running device goes on as it was.
