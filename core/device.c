@@ -405,6 +405,8 @@ void iommu_lu_free_domain(struct iommu_lu_domain *ldom)
 
 	ldom->domain = NULL;
 	ldom->owner = NULL;
+	/* its tables are gone: not for a device that is probed late */
+	ldom->failed = -ESTALE;
 	iommu_domain_free(domain);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_free_domain);

@@ -150,8 +150,8 @@ int intel_lu_restore_domain(struct iommu_domain *domain, const struct iommu_doma
  * @domain: restored domain
  * @did: the id
  *
- * The count starts at zero: the attach that follows takes the first reference, the last
- * detach frees the id.
+ * It has the id until it is freed, whoever is attached meanwhile: another device of the
+ * domain may be probed after the last one has left.
  *
  * Return: 0, also when it has that id already; -EINVAL it has another one; -ENOMEM.
  */
@@ -164,6 +164,7 @@ int intel_lu_restore_id(struct intel_iommu *iommu, struct dmar_domain *domain, u
 		return -ENOMEM;
 	id->did = did;
 	id->iommu = iommu;
+	id->refcnt = 1;
 
 	guard(mutex)(&iommu->did_lock);
 	curr = xa_cmpxchg(&domain->iommu_array, iommu->seq_id, NULL, id, GFP_KERNEL);
@@ -176,7 +177,7 @@ int intel_lu_restore_id(struct intel_iommu *iommu, struct dmar_domain *domain, u
 }
 
 /**
- * intel_lu_free_ids - drop ids that were restored and never used
+ * intel_lu_free_ids - undo intel_lu_restore_id() for all units
  * @domain: about to be freed
  */
 void intel_lu_free_ids(struct dmar_domain *domain)

@@ -42,6 +42,8 @@ class Row:
     words: tuple = ("lu.case=heartbeat",)
     intremap: bool = True
     updates: int = 1
+    options: str = ""           # of the unit
+    modes: tuple = tuple(MODES)
 
 
 PAIR = (Nic(), Nic())
@@ -56,11 +58,15 @@ ROWS = {
     "noir": Row(intremap=False),
     "nointremap": Row(words=("lu.case=heartbeat", "nointremap", NOIR)),
     "five": Row(updates=5),
+    # a unit that remembers what is not present, as one that is emulated for a guest
+    "caching-mode": Row(options=",caching-mode=on"),
+    # with a page request queue
+    "svm": Row(options=",svm=on,device-iotlb=on,pasid-bits=20", modes=("fs",)),
 }
 
 
 def config(mode, row=Row()):
-    options = MODES[mode][0] + ",intremap=" + ("on" if row.intremap else "off")
+    options = MODES[mode][0] + row.options + ",intremap=" + ("on" if row.intremap else "off")
     nics = row.nics
     if mode != "legacy":
         # In scalable mode Linux makes no entry for the requester id that such a bridge
@@ -88,8 +94,7 @@ def name(request):
 # ---- the matrix ----
 
 @flavours
-@modes
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row, mode", [(r, m) for r in ROWS for m in ROWS[r].modes])
 def test_matrix(name, flavour, mode, row):
     row = ROWS[row]
     result = run(name, config(mode, row), flavour, words(mode, row),
