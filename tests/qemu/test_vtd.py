@@ -20,7 +20,6 @@ from update import kernel, run
 
 pytestmark = [pytest.mark.qemu, pytest.mark.vtd]
 
-FLAVOURS = test_liveupdate.FLAVOURS
 CLOSED = test_liveupdate.CLOSED
 
 # mode: (options of the unit, words for the kernel)
@@ -63,6 +62,8 @@ ROWS = {
     # with a page request queue
     "svm": Row(options=",svm=on,device-iotlb=on,pasid-bits=20", modes=("fs",)),
 }
+# Also with the debug kernel, which takes a minute.
+DEBUG = ("e1000e", "igb-port", "bridge", "two-domains", "one-domain", "five")
 
 
 def config(mode, row=Row()):
@@ -83,7 +84,6 @@ def words(mode, row=Row()):
 
 
 modes = pytest.mark.parametrize("mode", MODES)
-flavours = pytest.mark.parametrize("flavour", FLAVOURS)
 
 
 @pytest.fixture
@@ -93,8 +93,10 @@ def name(request):
 
 # ---- the matrix ----
 
-@flavours
-@pytest.mark.parametrize("row, mode", [(r, m) for r in ROWS for m in ROWS[r].modes])
+@pytest.mark.parametrize(
+    "row, mode, flavour",
+    [pytest.param(r, m, "plain", marks=pytest.mark.plain) for r in ROWS for m in ROWS[r].modes] +
+    [pytest.param(r, m, "debug", marks=pytest.mark.debug) for r in DEBUG for m in ROWS[r].modes])
 def test_matrix(name, flavour, mode, row):
     row = ROWS[row]
     result = run(name, config(mode, row), flavour, words(mode, row),
@@ -111,11 +113,11 @@ def test_matrix(name, flavour, mode, row):
     assert result.has("Enabled IRQ remapping") == (row.intremap and "nointremap" not in row.words)
 
 
-@flavours
+@pytest.mark.plain
 @modes
-def test_unpreserved_device_is_stopped(name, flavour, mode):
+def test_unpreserved_device_is_stopped(name, mode):
     test_liveupdate.unpreserved_is_stopped(name, dataclasses.replace(
-        config(mode), nics=(Nic(), Nic())), flavour, [MODES[mode][1]])
+        config(mode), nics=(Nic(), Nic())), "plain", [MODES[mode][1]])
 
 
 INVALIDATIONS = ("vtd_inv_desc_cc_global", "vtd_inv_desc_cc_devices",
@@ -127,9 +129,9 @@ INVALIDATIONS = ("vtd_inv_desc_cc_global", "vtd_inv_desc_cc_devices",
 ESRTPS = 1 << 63    # capability register
 
 
-@flavours
+@pytest.mark.plain
 @modes
-def test_invalidations(name, flavour, mode):
+def test_invalidations(name, mode):
     """After the switch everything, after the replace the old domain, in the right order.
 
     If the unit says that it invalidates all by itself when the root table is set
@@ -138,7 +140,7 @@ def test_invalidations(name, flavour, mode):
     domain had none.
     """
     cfg = dataclasses.replace(config(mode), events=INVALIDATIONS)
-    result = run(name, cfg, flavour, words(mode))
+    result = run(name, cfg, "plain", words(mode))
     test_liveupdate.check(result)
     trace = [text.split(" ", 1) for t, text in result.events if t >= result.updates[0].begin]
     scalable = mode != "legacy"
@@ -175,25 +177,25 @@ OTHER_MIND = {
 }
 
 
-@flavours
+@pytest.mark.plain
 @pytest.mark.parametrize("case", OTHER_MIND)
-def test_next_kernel_of_another_mind(name, flavour, case):
+def test_next_kernel_of_another_mind(name, case):
     mode, intremap, word, message = OTHER_MIND[case]
     cfg = config(mode, Row(intremap=intremap))
     if case == "legacy-sm_on":
         # a unit that could do both
         cfg = dataclasses.replace(cfg, iommu=config("ss").iommu)
-    result = run(name, cfg, flavour, words(mode) + ["lu.next=" + word])
+    result = run(name, cfg, "plain", words(mode) + ["lu.next=" + word])
     test_liveupdate.check(result)
     assert result.has(message)
 
 
 # ---- the next kernel cannot go on: everything is stopped ----
 
-@flavours
+@pytest.mark.plain
 @modes
-def test_next_kernel_without_iommu(name, flavour, mode):
-    result = run(name, config(mode), flavour,
+def test_next_kernel_without_iommu(name, mode):
+    result = run(name, config(mode), "plain",
                  CLOSED + [MODES[mode][1], "lu.next=intel_iommu=off", "lu.domain_lost=1"])
     assert not result.closed_faults()
     assert off_after_bus_master(result)
@@ -253,7 +255,7 @@ TABLES = {
 }
 
 
-@pytest.mark.plain
+@pytest.mark.corruption
 @pytest.mark.parametrize("mode", ["ss", "fs"])
 @pytest.mark.parametrize("case", TABLES)
 def test_damage(name, mode, case):
