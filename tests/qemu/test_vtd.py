@@ -233,7 +233,17 @@ def poke(where, offset, value):
     return lambda b: b.m.write_ram(where(b) + offset, struct.pack("<Q", value))
 
 
+def flip(where, offset, bits):
+    """Bits that keep the hardware going: a frame must land as a whole or not at all."""
+    def patch(b):
+        old, = struct.unpack("<Q", b.m.read_ram(where(b) + offset, 8))
+        poke(where, offset, old ^ bits)(b)
+    return patch
+
+
 DEVFN = 3 << 3
+FPD = 1 << 1            # fault processing disable, in a directory entry
+RID_PRIV = 1 << 20      # in the second quadword of a context entry
 TABLES = {
     "magic": (header("magic", "Q", 0x1234), TEXT["HDR_MAGIC"]),
     "root": (poke(root_table, 5 * 16 + 8, 0x5003), "root table is damaged"),
@@ -243,10 +253,10 @@ TABLES = {
                             "capabilities differ"),
     "mode": (intel("flags", "I", 0), "scalable mode differs"),
     "second-dir-entry": (poke(pasid_dir, 8, 0x5001), "PASID directory is damaged"),
-    "dir-entry": (poke(pasid_dir, 0, 0), "PASID directory is damaged"),
+    "dir-entry": (flip(pasid_dir, 0, FPD), "PASID directory is damaged"),
     "pasid-entry": (poke(pasid_table, 8, 0x1234), "PASID table entry differs"),
     "other-pasid": (poke(pasid_table, 64, 1), "PASID table entry differs"),
-    "context": (poke(context_table, DEVFN * 32 + 8, 1), "context entry differs"),
+    "context": (flip(context_table, DEVFN * 32 + 8, RID_PRIV), "context entry differs"),
     "recorded-entry": (context("pasid_entry", "Q", lambda v: v ^ 0x40), TEXT["DEVICE_ENTRY"]),
     "max-pasid": (context("max_pasid", "I", 1 << 14), TEXT["DEVICE_TABLE_SIZE"]),
     "directory-elsewhere": (context("pasid_dir_pa", "Q", lambda pa: pa ^ 0x1000),
