@@ -71,9 +71,15 @@ static void flush(struct replace *replace, struct device *dev, struct dmar_domai
 {
 	struct intel_iommu *iommu = replace->iommu;
 
+	/* 6.8 "Write Buffer Flushing", for units that need it */
+	iommu_flush_write_buffer(iommu);
 	intel_lu_for_each_rid(dev, flush_context, replace);
 	if (sm_supported(iommu)) {
-		qi_flush_pasid_cache(iommu, replace->old_did, QI_PC_ALL_PASIDS, 0);
+		/* The domains of other PASIDs are affected as well: their tables have moved. */
+		if (intel_lu_other_pasids(dev_iommu_priv_get(dev)))
+			qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
+		else
+			qi_flush_pasid_cache(iommu, replace->old_did, QI_PC_ALL_PASIDS, 0);
 		if (intel_domain_is_fs_paging(old))
 			qi_flush_piotlb_all(iommu, replace->old_did, IOMMU_NO_PASID);
 		/* An emulated unit looks at the new entry only when it is told to. */
