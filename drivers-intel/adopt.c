@@ -109,33 +109,34 @@ static int adopt_root(struct intel_iommu *iommu, const struct iommu_intel_ser *s
  * @unit: its record
  *
  * Ids belong to a unit: one for each domain that has a device behind it. A device whose
- * domain has an id that cannot be had is marked as failed, all others go on.
+ * record names an id that cannot be its domain's is marked as failed, and all others go on.
+ *
+ * Return: 0; or an error if an id could not be taken. It would go to another domain later,
+ * while cached translations still bear it, so the unit cannot be taken over.
  */
-void intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
+int intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 {
 	struct iommu_lu_device *ldev;
 	struct xarray owners;
+	int ret = 0;
 
 	xa_init(&owners);
-	for (ldev = unit->first; ldev; ldev = ldev->next) {
+	for (ldev = unit->first; ldev && !ret; ldev = ldev->next) {
 		u16 did = ldev->ser.intel.did;
-		int ret;
 
 		if (xa_load(&owners, did) == ldev->domain)
 			continue;
-		ret = xa_insert(&owners, did, ldev->domain, GFP_KERNEL);
-		if (!ret) {
-			/* 0 and 1 are not given to domains */
-			ret = did < IDA_START_DID ? -EINVAL :
-			      ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL);
-			ret = min(ret, 0);
+		/* 0 and 1 are not given to domains */
+		if (did < IDA_START_DID || xa_load(&owners, did)) {
+			pr_err("%s: domain id %u belongs to another domain\n", iommu->name, did);
+			ldev->failed = -EINVAL;
+			continue;
 		}
-		if (ret) {
-			pr_err("%s: domain id %u is not free\n", iommu->name, did);
-			ldev->failed = ret;
-		}
+		ret = xa_insert(&owners, did, ldev->domain, GFP_KERNEL) ?:
+		      min(ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL), 0);
 	}
 	xa_destroy(&owners);
+	return ret;
 }
 
 /**
@@ -156,16 +157,20 @@ bool intel_lu_adopt(struct intel_iommu *iommu)
 	iommu->flags &= ~VTD_FLAG_TRANS_PRE_ENABLED;
 
 	unit = iommu_lu_unit_incoming(iommu->reg_phys);
-	if (unit && !unit->failed)
-		unit->failed = adopt_root(iommu, &unit->ser.intel, &why);
+	if (unit && !unit->failed) {
+		why = "a domain id cannot be had";
+		unit->failed = intel_lu_adopt_ids(iommu, unit) ?:
+			       adopt_root(iommu, &unit->ser.intel, &why);
+	}
 	if (!unit || unit->failed) {
+		/* All of them are invalidated before a domain gets one. */
+		ida_destroy(&iommu->domain_ida);
 		pr_err("%s: not taken over: %s; everything behind it is blocked\n", iommu->name,
 		       why);
 		return false;
 	}
 
 	unit->iommu = &iommu->iommu;
-	intel_lu_adopt_ids(iommu, unit);
 	intel_lu_irq_adopt(iommu, &unit->ser.intel);
 	pr_info("%s: adopted, %s mode\n", iommu->name,
 		sm_supported(iommu) ? "scalable" : "legacy");

@@ -59,7 +59,7 @@ int intel_lu_freeze_device(struct device *dev, struct iommu_lu_device *ldev);
 int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_domain_ser *ser);
 
 /* adopt.c */
-void intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit);
+int intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit);
 
 /* restore.c */
 int intel_lu_restore_id(struct intel_iommu *iommu, struct dmar_domain *domain, u16 did);

@@ -29,10 +29,12 @@ static void add(struct ids *ids, int unit, int device, int domain, u16 did)
 	ids->unit[unit].first = ldev;
 }
 
-static void adopt(struct ids *ids)
+static void adopt(struct kunit *test)
 {
-	intel_lu_adopt_ids(&ids->iommu[0], &ids->unit[0]);
-	intel_lu_adopt_ids(&ids->iommu[1], &ids->unit[1]);
+	struct ids *ids = ids_of(test);
+
+	KUNIT_EXPECT_EQ(test, intel_lu_adopt_ids(&ids->iommu[0], &ids->unit[0]), 0);
+	KUNIT_EXPECT_EQ(test, intel_lu_adopt_ids(&ids->iommu[1], &ids->unit[1]), 0);
 }
 
 static bool taken(struct ids *ids, int unit, u16 did)
@@ -49,7 +51,7 @@ static void one_per_domain_and_unit(struct kunit *test)
 	add(ids, 0, 1, 0, 7);
 	add(ids, 1, 2, 0, 9);
 	add(ids, 1, 3, 1, 7);
-	adopt(ids);
+	adopt(test);
 	KUNIT_EXPECT_EQ(test, ids->device[0].failed, 0);
 	KUNIT_EXPECT_EQ(test, ids->device[1].failed, 0);
 	KUNIT_EXPECT_EQ(test, ids->device[2].failed, 0);
@@ -70,27 +72,38 @@ static void clash_fails_alone(struct kunit *test)
 	add(ids, 0, 1, 1, 7);
 	add(ids, 0, 2, 2, 8);
 	add(ids, 1, 3, 1, 7);
-	adopt(ids);
+	adopt(test);
 	KUNIT_EXPECT_EQ(test, !!ids->device[0].failed + !!ids->device[1].failed, 1);
 	KUNIT_EXPECT_EQ(test, ids->device[2].failed, 0);
 	KUNIT_EXPECT_EQ(test, ids->device[3].failed, 0);
 }
 
-/* Ids that are not given to domains, and one that is somebody else's. */
-static void reserved_and_foreign(struct kunit *test)
+/* Ids that are not given to domains. */
+static void reserved(struct kunit *test)
+{
+	struct ids *ids = ids_of(test);
+
+	add(ids, 0, 0, 0, 0);
+	add(ids, 0, 1, 1, FLPT_DEFAULT_DID);
+	add(ids, 0, 2, 2, 5);
+	adopt(test);
+	KUNIT_EXPECT_NE(test, ids->device[0].failed, 0);
+	KUNIT_EXPECT_NE(test, ids->device[1].failed, 0);
+	KUNIT_EXPECT_EQ(test, ids->device[2].failed, 0);
+}
+
+/* One that somebody has already is an error of the unit, and of no other one. */
+static void foreign_fails_the_unit(struct kunit *test)
 {
 	struct ids *ids = ids_of(test);
 
 	KUNIT_ASSERT_EQ(test, ida_alloc_range(&ids->iommu[1].domain_ida, 5, 5, GFP_KERNEL), 5);
-	add(ids, 0, 0, 0, 0);
-	add(ids, 0, 1, 1, FLPT_DEFAULT_DID);
-	add(ids, 0, 2, 2, 5);
-	add(ids, 1, 3, 2, 5);
-	adopt(ids);
-	KUNIT_EXPECT_NE(test, ids->device[0].failed, 0);
-	KUNIT_EXPECT_NE(test, ids->device[1].failed, 0);
-	KUNIT_EXPECT_EQ(test, ids->device[2].failed, 0);
-	KUNIT_EXPECT_NE(test, ids->device[3].failed, 0);
+	add(ids, 0, 0, 0, 5);
+	add(ids, 1, 1, 0, 5);
+	KUNIT_EXPECT_EQ(test, intel_lu_adopt_ids(&ids->iommu[0], &ids->unit[0]), 0);
+	KUNIT_EXPECT_EQ(test, intel_lu_adopt_ids(&ids->iommu[1], &ids->unit[1]), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, ids->device[0].failed, 0);
+	KUNIT_EXPECT_EQ(test, ids->device[1].failed, 0);
 }
 
 /* A restored domain keeps its ids until it is freed. */
@@ -101,7 +114,7 @@ static void given_back(struct kunit *test)
 
 	add(ids, 0, 0, 0, 7);
 	add(ids, 1, 1, 0, 9);
-	adopt(ids);
+	adopt(test);
 	KUNIT_ASSERT_EQ(test, intel_lu_restore_id(&ids->iommu[0], domain, 7), 0);
 	KUNIT_ASSERT_EQ(test, intel_lu_restore_id(&ids->iommu[1], domain, 9), 0);
 	KUNIT_EXPECT_EQ(test, intel_lu_restore_id(&ids->iommu[0], domain, 7), 0);
@@ -155,7 +168,8 @@ static void ids_exit(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE(one_per_domain_and_unit),
 	KUNIT_CASE(clash_fails_alone),
-	KUNIT_CASE(reserved_and_foreign),
+	KUNIT_CASE(reserved),
+	KUNIT_CASE(foreign_fails_the_unit),
 	KUNIT_CASE(given_back),
 	{}
 };
