@@ -642,6 +642,13 @@ struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token)
 	return xa_load(&in.units, token >> 12);
 }
 
+/**
+ * iommu_lu_device_incoming - find the record of a device
+ * @segment: PCI segment
+ * @bdf: PCI bus << 8 | devfn
+ *
+ * Return: the device, possibly one that has failed, or NULL.
+ */
 struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf)
 {
 	if (!iommu_lu_inherited() || in.bad)

@@ -155,7 +155,7 @@ static const char *domain_state(const struct iommu_lu_domain *ldom)
 	if (!ldom->incoming)
 		return "preserved";
 	if (ldom->failed)
-		return "failed";
+		return ldom->failed == -ESTALE ? "freed" : "failed";
 	return ldom->domain ? "restored" : "not restored";
 }
 

@@ -361,8 +361,8 @@ static int restore_device(struct device *dev, struct iommu_lu_device *ldev, bool
 
 /**
  * iommu_lu_restore - attach the restored domain to a device that is being probed
- * @dev: first device of its group, no domain is attached yet
- * @singleton: it is the only one
+ * @dev: device of a group that no domain is attached to yet
+ * @singleton: it is the only one, bridges aside
  *
  * A device that cannot be taken over is stopped before this returns.
  *
@@ -416,6 +416,8 @@ void iommu_lu_free_domain(struct iommu_lu_domain *ldom)
 
 	ldom->domain = NULL;
 	ldom->owner = NULL;
+	/* its tables are gone: not for a device that is probed late */
+	ldom->failed = -ESTALE;
 	iommu_domain_free(domain);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_free_domain);
@@ -473,8 +475,9 @@ int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain, bool mu
 	if (!ldev && !iommu_lu_incoming_bad())
 		iommu_lu_restore(dev, false);
 
+	/* back to it because attaching another one has failed: also the bridges of the group */
 	if (iommu_lu_is_restored(domain) && (!ldev || ldev->domain != domain->lu))
-		return -EINVAL;
+		return must_succeed ? 0 : -EINVAL;
 	if (!ldev || ldev->incoming)
 		return 0;
 	if (must_succeed) {
@@ -507,16 +510,14 @@ void iommu_lu_attached(struct device *dev, struct iommu_domain *domain)
 }
 
 /**
- * iommu_lu_may_claim - may this owner take a device without detaching it?
- * @dev: device
+ * iommu_lu_may_claim - may this owner take a group without detaching it?
+ * @domain: domain of the group, or NULL
  * @owner: who asks
  *
  * Context: group mutex held.
- * Return: true if @dev is on a restored domain that was retrieved by @owner.
+ * Return: true if @domain is restored and was retrieved by @owner.
  */
-bool iommu_lu_may_claim(struct device *dev, void *owner)
+bool iommu_lu_may_claim(struct iommu_domain *domain, void *owner)
 {
-	struct iommu_lu_device *ldev = dev->iommu->lu;
-
-	return ldev && ldev->incoming && ldev->domain->owner == owner;
+	return iommu_lu_is_restored(domain) && domain->lu->owner == owner;
 }

@@ -76,9 +76,15 @@ int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser)
 	return 0;
 }
 
-static int add_rid(struct pci_dev *pdev, u16 rid, void *arg)
+/**
+ * iommu_lu_add_rid - record one requester id of a device
+ * @ser: record
+ * @rid: may be there already
+ *
+ * Return: 0, or -E2BIG if there is no room.
+ */
+int iommu_lu_add_rid(struct iommu_device_ser *ser, u16 rid)
 {
-	struct iommu_device_ser *ser = arg;
 	u16 i;
 
 	for (i = 0; i < ser->nr_rids; i++)
@@ -88,6 +94,12 @@ static int add_rid(struct pci_dev *pdev, u16 rid, void *arg)
 		return -E2BIG;
 	ser->rids[ser->nr_rids++] = rid;
 	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_add_rid);
+
+static int add_rid(struct pci_dev *pdev, u16 rid, void *arg)
+{
+	return iommu_lu_add_rid(arg, rid);
 }
 
 /**
@@ -125,9 +137,12 @@ int iommu_lu_pci_match(struct device *dev, const struct iommu_device_ser *ser)
 	return 0;
 }
 
-/*
- * Stop the device. A read from the device pushes the writes that it sent
- * before: completions do not pass posted requests (PCIe 6.0, 2.4.1).
+/**
+ * iommu_lu_pci_quiesce - stop a device
+ * @dev: PCI device; bridges are left alone
+ *
+ * A read from the device pushes the writes that it sent before: completions do not pass
+ * posted requests (PCIe 6.0, 2.4.1).
  */
 void iommu_lu_pci_quiesce(struct device *dev)
 {

@@ -36,8 +36,6 @@ void iommu_lu_del_domain(struct iommu_lu_domain *ldom);
 int iommu_lu_add_device(struct iommu_lu_device *ldev);
 void iommu_lu_del_device(struct iommu_lu_device *ldev);
 
-struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf);
-
 /* "0000:00:00.0" and some */
 #define IOMMU_LU_NAME_LEN	32
 bool iommu_lu_busy(char *name);
@@ -59,7 +57,6 @@ int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg
 int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser);
 int iommu_lu_pci_check(struct device *dev);
 int iommu_lu_pci_match(struct device *dev, const struct iommu_device_ser *ser);
-void iommu_lu_pci_quiesce(struct device *dev);
 int iommu_lu_pci_seal(void);
 void iommu_lu_pci_unseal(void);
 

@@ -13,12 +13,7 @@
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
-#include <linux/dmar.h>
-#include <linux/iommu-liveupdate.h>
-
-#include "../../intel/iommu.h"
-#include "../../iommu-pages.h"
-#include "vtd.h"
+#include "internal.h"
 
 #define IRTA_EIME	BIT_ULL(11)
 
@@ -97,6 +92,32 @@ bool intel_lu_keep_irq(struct intel_iommu *iommu, bool eim)
 {
 	return iommu_lu_inherited() &&
 	       !!(readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME) == eim;
+}
+
+/**
+ * intel_lu_need_irq - did the previous kernel leave interrupt remapping on?
+ *
+ * Then this kernel uses it too, whatever the command line says: with remapping on and
+ * nobody to fill the table no interrupt gets through, and turned off the devices that
+ * are running could send any.
+ *
+ * Context: before units are set up.
+ */
+bool __init intel_lu_need_irq(void)
+{
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+
+	if (!iommu_lu_inherited() || dmar_table_init())
+		return false;
+	for_each_iommu(iommu, drhd) {
+		if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
+			continue;
+		pr_warn("%s: interrupt remapping was left on, so this kernel uses it too\n",
+			iommu->name);
+		return true;
+	}
+	return false;
 }
 
 /**

@@ -180,6 +180,23 @@ static void C12_what_is_damaged_is_blocked_alone(struct kunit *test)
 	give_up(test, 3);
 }
 
+/*
+ * The next kernel puts all devices behind a unit into one group. The first of
+ * them gets the group its domain before the recorded one is there.
+ */
+static void one_group(struct kunit *test)
+{
+	mock_one_group = true;
+}
+
+static void C12_group_was_set_up_without_the_device(struct kunit *test)
+{
+	env_attach(test, 1, env_domain(test, env_dev(test, 1)));
+	env_kexec(test, one_group);
+	mock_one_group = false;
+	expect_stopped(test, 1);
+}
+
 static void C6_records_are_found_by_key(struct kunit *test)
 {
 	struct iommu_lu_device *ldev;
@@ -275,6 +292,7 @@ static void C12_each_allocation_of_reading_may_fail(struct kunit *test)
 
 static struct kunit_case store_cases[] = {
 	KUNIT_CASE_PARAM(C12_what_is_damaged_is_blocked_alone, damage_gen_params),
+	KUNIT_CASE(C12_group_was_set_up_without_the_device),
 	KUNIT_CASE(C6_records_are_found_by_key),
 	KUNIT_CASE(C2_records_refer_to_each_other),
 	KUNIT_CASE(C12_each_allocation_of_reading_may_fail),

@@ -21,6 +21,7 @@ def pytest_configure(config):
     for name, what in (("qemu", "starts a machine"), ("plain", "plain kernel"),
                        ("kunit", "kernel with KUnit and fault injection"),
                        ("debug", "kernel with KASAN, lockdep, kmemleak"),
+                       ("vtd", "modes and failure paths of VT-d"),
                        ("corruption", "damages what is handed over"),
                        ("failnth", "makes allocations fail")):
         config.addinivalue_line("markers", "%s: %s" % (name, what))

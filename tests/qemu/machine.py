@@ -47,6 +47,7 @@ class MachineError(Exception):
 class Nic:
     model: str = "e1000e"
     port: bool = False          # behind a PCI Express root port
+    bridge: int = -1            # slot behind a PCI Express to PCI bridge
     rate: int = 300             # frames per second
     options: str = ""           # for QEMU's device
 
@@ -60,14 +61,18 @@ class Config:
     memory: int = 2 << 30
     cpu: str = "max"
     extra: tuple = ()           # more options of QEMU
+    events: tuple = ()          # of QEMU's trace, beyond EVENTS
 
     def bdfs(self):
-        """Address of each card as Linux will name it, and of its root port."""
+        """Address of each card as Linux will name it, and of what is above it."""
         out, bus = [], 1
         for i, nic in enumerate(self.nics):
             slot = 3 + i
             if nic.port:
                 out.append(("0000:%02x:00.0" % bus, "0000:00:%02x.0" % slot))
+                bus += 1
+            elif nic.bridge >= 0:
+                out.append(("0000:%02x:%02x.0" % (bus, nic.bridge), "0000:00:%02x.0" % slot))
                 bus += 1
             else:
                 out.append(("0000:00:%02x.0" % slot, None))
@@ -131,7 +136,7 @@ class Machine:
             f.truncate(cfg.memory)
         self.ram = ram
         events = self.tmp / "events"
-        events.write_text(EVENTS.strip() + "\n")
+        events.write_text(EVENTS.strip() + "\n" + "".join(e + "\n" for e in cfg.events))
         self.trace_path = self.outdir / "trace.log"
         self.trace_path.touch()
 
@@ -158,6 +163,9 @@ class Machine:
                 argv += ["-device", "pcie-root-port,id=port%d,bus=pcie.0,addr=%#x,chassis=%d"
                          % (i, slot, i + 1)]
                 bus, slot = "port%d" % i, 0
+            elif nic.bridge >= 0:
+                argv += ["-device", "pcie-pci-bridge,id=bridge%d,bus=pcie.0,addr=%#x" % (i, slot)]
+                bus, slot = "bridge%d" % i, nic.bridge
             argv += ["-netdev", "dgram,id=net%d,local.type=unix,local.path=%s,"
                      "remote.type=unix,remote.path=%s" % (i, card, gen),
                      "-device", "%s,netdev=net%d,bus=%s,addr=%#x,romfile=%s"

@@ -240,13 +240,6 @@ def test_image_is_refused(name, image):
 
 
 @flavours
-def test_scalable_mode_is_refused(name, flavour):
-    result = run(name, Config(iommu="intel-iommu,intremap=on,scalable-mode=on"), flavour,
-                 ["lu.case=refuse", "lu.try=scalable"])
-    assert not result.console_faults() + result.traffic_faults()
-    assert result.has("scalable mode is not carried")
-
-
 @on("e1000e-port")
 def test_reset_of_a_preserved_device(name, flavour, machine):
     """By its owner, by sysfs, and by way of the bus it is on."""
@@ -279,10 +272,10 @@ def test_device_asleep_is_refused(name, flavour, machine):
 
 @pytest.mark.plain
 def test_shared_group_is_refused(name):
-    """Without ACS on the port above it, port and device are one group."""
-    config = MACHINES["e1000e-port"]
-    result = run(name, config, append=["lu.case=refuse", "lu.try=shared",
-                                       "pci=disable_acs_redir=" + config.bdfs()[0][1]])
+    """Another function of the same device, without a driver."""
+    config = Config(nics=(Nic(port=True, options="multifunction=on"),),
+                    extra=("-device", "e1000e,romfile=,bus=port0,addr=0x0.1"))
+    result = run(name, config, append=["lu.case=refuse", "lu.try=shared"])
     assert not result.console_faults() + result.traffic_faults()
     assert result.has("shares its IOMMU group with other devices")
 
@@ -371,16 +364,6 @@ def test_wrong_context_entry(name, flavour, machine):
         "the refusal does not name the device"
 
 
-@on("e1000e-port")
-def test_grown_group(name, flavour, machine):
-    """The next kernel does not use ACS on the port: port and device are one group."""
-    config = MACHINES[machine]
-    result = run(name, config, flavour, CLOSED + [
-        "lu.next=pci=disable_acs_redir=" + config.bdfs()[0][1], "lu.domain_lost=1"])
-    assert not result.closed_faults()
-    assert result.has("not taken over: it shares its IOMMU group with other devices")
-
-
 @on("e1000e")
 def test_retrieve_before_bind(name, flavour, machine):
     """Refused, for good; the device stays held."""
@@ -432,8 +415,7 @@ def test_a_short_pause_is_seen(name):
     assert result.results[0].longest_gap() > 0.3
 
 
-@flavours
-def test_unpreserved_device_is_stopped(name, flavour):
+def unpreserved_is_stopped(name, config, flavour, append=()):
     """A second card, on its own domain, that somebody keeps running.
 
     The kernel clears its bus master at shutdown; we set it again from outside
@@ -441,7 +423,6 @@ def test_unpreserved_device_is_stopped(name, flavour):
     descriptors: when its DMA fails, QEMU's model runs through all of them in one
     go, and the whole emulator stands still meanwhile.
     """
-    config = Config(nics=(Nic(), Nic()))
     victim = config.bdfs()[1][0]
     slot = int(victim[8:10], 16)
     command = ECAM + (slot << 15) + 4
@@ -454,8 +435,8 @@ def test_unpreserved_device_is_stopped(name, flavour):
                      % re.escape(short), 60, start)
         m.qtest("writew %#x 0x107" % command)
 
-    result = run(name, config, flavour, ["lu.case=heartbeat", "lu.window2=64"], during=revive,
-                 qtest=True)
+    result = run(name, config, flavour, ["lu.case=heartbeat", "lu.window2=64", *append],
+                 during=revive, qtest=True)
     check(result)
 
     events = [e for e in qemutrace.parse(result.events) if e.time >= result.updates[0].begin]
@@ -472,3 +453,8 @@ def test_unpreserved_device_is_stopped(name, flavour):
     assert not after, "frames of the second card landed after the switch"
     assert not [f for f in result.found if f[1] == 1 and not f[3]]
     assert last >= 0
+
+
+@flavours
+def test_unpreserved_device_is_stopped(name, flavour):
+    unpreserved_is_stopped(name, Config(nics=(Nic(), Nic())), flavour)

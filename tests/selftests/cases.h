@@ -22,6 +22,7 @@ void case_closed(long stage);
 void case_failnth(long stage);
 void case_retrieve(long stage);
 void case_adopt(long stage);
+void case_pair(long stage);
 
 /* Bind h's device to vfio-pci and get frames going. Reported step by step. */
 bool setup_heart(struct heart *h, unsigned int index, const char *bdf);

@@ -50,7 +50,7 @@ static int heart_common(struct heart *h, const char *bdf)
 	return h->nic ? 0 : -ENODEV;
 }
 
-static int heart_memfd(struct heart *h)
+static int heart_memfd(struct heart *h, uint64_t iova)
 {
 	uint64_t ring_len = opt_num("ring", 65520);
 	uint64_t buf_len = opt_num("bufs", 4096);
@@ -80,6 +80,7 @@ static int heart_memfd(struct heart *h)
 	st = h->st;
 	st->magic = HEART_MAGIC;
 	st->size = size;
+	st->iova = iova;
 	st->ring_off = ring_off;
 	st->ring_len = ring_len;
 	st->buf_off = buf_off;
@@ -89,7 +90,7 @@ static int heart_memfd(struct heart *h)
 	h->ring = (char *)st + ring_off;
 	h->bufs = (uint8_t *)st + buf_off;
 	for (i = 0; i < ring_len; i++)
-		h->nic->fill(h->ring, i, HEART_IOVA + buf_off +
+		h->nic->fill(h->ring, i, iova + buf_off +
 					 i % buf_len * LU_PAGE);
 	return 0;
 }
@@ -120,13 +121,17 @@ static int heart_write_map(struct heart *h)
 	return rc;
 }
 
+int heart_map_into(struct heart *h, struct heart *first)
+{
+	return ioas_map_file(first->iommufd, first->ioas, h->memfd, 0, h->size, h->st->iova);
+}
+
 int heart_map(struct heart *h)
 {
 	int rc = ioas_alloc(h->iommufd, &h->ioas);
 
 	if (!rc)
-		rc = ioas_map_file(h->iommufd, h->ioas, h->memfd, 0, h->size,
-				   HEART_IOVA);
+		rc = heart_map_into(h, h);
 	if (!rc)
 		rc = hwpt_alloc(h->iommufd, h->dev_id, h->ioas, 0, &h->hwpt);
 	return rc;
@@ -137,7 +142,7 @@ int heart_open(struct heart *h, const char *bdf)
 	int rc = heart_common(h, bdf);
 
 	if (!rc)
-		rc = heart_memfd(h);
+		rc = heart_memfd(h, HEART_IOVA);
 	if (rc)
 		return rc;
 	h->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
@@ -156,6 +161,30 @@ int heart_open(struct heart *h, const char *bdf)
 	return rc;
 }
 
+int heart_join(struct heart *h, const char *bdf, struct heart *first)
+{
+	int rc = heart_common(h, bdf);
+
+	if (!rc)
+		rc = heart_memfd(h, first->st->iova + 2 * first->size);
+	if (rc)
+		return rc;
+	h->iommufd = first->iommufd;
+	h->ioas = first->ioas;
+	h->hwpt = first->hwpt;
+	h->cdev = vfio_open(bdf);
+	if (h->cdev < 0)
+		return h->cdev;
+	rc = vfio_bind(h->cdev, h->iommufd, &h->dev_id);
+	if (!rc)
+		rc = heart_map_into(h, first);
+	if (!rc)
+		rc = vfio_attach(h->cdev, h->hwpt);
+	if (!rc)
+		rc = heart_write_map(h);
+	return rc;
+}
+
 int heart_start(struct heart *h, unsigned int index)
 {
 	uint64_t *map = (void *)((char *)h->st + h->st->map_off);
@@ -166,7 +195,7 @@ int heart_start(struct heart *h, unsigned int index)
 		return -ENXIO;
 	rc = vfio_bus_master(h->cdev, true);
 	if (!rc)
-		rc = h->nic->start(h->bar, HEART_IOVA + h->st->ring_off,
+		rc = h->nic->start(h->bar, h->st->iova + h->st->ring_off,
 				   h->st->ring_len,
 				   h->window ? h->window : h->st->ring_len - 1);
 	if (!rc)

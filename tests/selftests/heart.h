@@ -36,6 +36,7 @@ struct heart_state {
 	uint64_t iommu_pages;
 	/* written by the host when it has done what it was asked for */
 	uint64_t signal;
+	uint64_t iova;			/* where the memfd is mapped */
 };
 
 struct heart {
@@ -64,6 +65,8 @@ struct heart {
 
 /* Everything from an unbound device up to arriving frames. */
 int heart_open(struct heart *h, const char *bdf);
+/* The same on the iommufd and the HWPT of another one. */
+int heart_join(struct heart *h, const char *bdf, struct heart *first);
 int heart_start(struct heart *h, unsigned int index);
 
 /* Take over a memfd that came from the previous kernel. */
@@ -83,5 +86,7 @@ bool heart_intact(struct heart *h);
 
 /* New IOAS and HWPT over the memfd, in h->ioas and h->hwpt. */
 int heart_map(struct heart *h);
+/* The memfd into the IOAS of another one. */
+int heart_map_into(struct heart *h, struct heart *first);
 
 #endif

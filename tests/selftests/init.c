@@ -3,7 +3,7 @@
  * PID 1 of the test machine: runs the case that the kernel command line names.
  *
  *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed, leaks, failnth,
- *                      retrieve, adopt
+ *                      retrieve, adopt, pair
  *   lu.try=NAME        refuse: only that one
  *   lu.errno=N         refuse: with this error
  *   lu.sibling=BDF     refuse: another function of the device
@@ -13,7 +13,8 @@
  *   lu.recover=1       retrieve: go on to a third kernel
  *   lu.nic=BDF         the device under test
  *   lu.nic2=BDF        a second one, running but not preserved
- *   lu.updates=N       live updates in a row (heartbeat)
+ *   lu.updates=N       live updates in a row (heartbeat, pair)
+ *   lu.shared=1        pair: both cards on one HWPT
  *   lu.preserve=0      heartbeat: leave the IOMMU and the device out
  *   lu.warmup=N        frames before each update
  *   lu.tail=N          frames after each update
@@ -59,6 +60,7 @@ static const struct {
 	{ "failnth", case_failnth },
 	{ "retrieve", case_retrieve },
 	{ "adopt", case_adopt },
+	{ "pair", case_pair },
 };
 
 static void mount_at(const char *type, const char *dir)

@@ -282,20 +282,6 @@ static int other_hwpt(struct heart *h)
 	return iommufd_destroy(h->iommufd, second);
 }
 
-/* A machine whose unit is in scalable mode: everything but the device is fine. */
-static int scalable(struct heart *h)
-{
-	int session = lu_session_create("refuse");
-
-	mark(h);
-	ktap_rc(lu_preserve(session, h->memfd, TOKEN_MEMFD), 0, "preserve the memfd");
-	ktap_rc(lu_preserve(session, h->iommufd, TOKEN_IOMMUFD), 0, "preserve the iommufd");
-	ktap_rc(lu_preserve(session, h->cdev, TOKEN_VFIO), -EOPNOTSUPP,
-		"device behind a unit in scalable mode");
-	close(session);
-	return unmark(h);
-}
-
 static int preserve_cycles(struct heart *h, int n)
 {
 	int session, rc = 0;
@@ -539,7 +525,6 @@ static const struct {
 	  .stops = true },
 	{ .name = "asleep", .run = asleep, .only_when_named = true, .stops = true },
 	{ .name = "shared", .run = shared, .only_when_named = true, .never_works = true },
-	{ .name = "scalable", .run = scalable, .only_when_named = true, .never_works = true },
 };
 
 /* lu.try=NAME runs one of them, default is all that need no special disk. */

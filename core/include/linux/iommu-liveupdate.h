@@ -169,6 +169,7 @@ bool iommu_lu_inherited(void);
 bool iommu_lu_incoming_bad(void);
 bool iommu_lu_sealed(void);
 struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token);
+struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf);
 struct iommu_lu_domain *iommu_lu_iommufd_domains(u64 iommufd_id);
 int iommu_lu_add_unit(struct iommu_lu_unit *unit);
 void iommu_lu_del_unit(struct iommu_lu_unit *unit);
@@ -195,7 +196,7 @@ void iommu_lu_unfreeze_device(struct device *dev);
 struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton);
 int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain, bool must_succeed);
 void iommu_lu_attached(struct device *dev, struct iommu_domain *domain);
-bool iommu_lu_may_claim(struct device *dev, void *owner);
+bool iommu_lu_may_claim(struct iommu_domain *domain, void *owner);
 
 /* in the iommu core */
 struct iommu_domain *iommu_lu_group_lock(struct device *dev, bool *singleton);
@@ -217,9 +218,11 @@ int iommu_lu_pt_adopt(struct iommu_domain *domain, const struct iommu_domain_ser
 struct iommu_domain *iommu_lu_pt_restore(struct device *dev, struct iommu_lu_domain *ldom);
 
 /* pci.c */
+int iommu_lu_add_rid(struct iommu_device_ser *ser, u16 rid);
 int iommu_lu_pci_rids(struct device *dev, struct iommu_device_ser *ser);
 bool iommu_lu_keep_master(struct pci_dev *pdev);
 bool iommu_lu_bus_preserved(struct pci_bus *bus);
+void iommu_lu_pci_quiesce(struct device *dev);
 void iommu_lu_quiesce_incoming(void);
 
 /* fail_nth.c: guard(iommu_lu_fail)("stage") */
@@ -255,7 +258,7 @@ static inline int iommu_lu_may_attach(struct device *dev, struct iommu_domain *d
 }
 
 static inline void iommu_lu_attached(struct device *dev, struct iommu_domain *domain) { }
-static inline bool iommu_lu_may_claim(struct device *dev, void *owner) { return false; }
+static inline bool iommu_lu_may_claim(struct iommu_domain *domain, void *owner) { return false; }
 static inline bool iommu_lu_held(struct device *dev) { return false; }
 static inline bool iommu_lu_preserved(struct device *dev) { return false; }
 static inline bool iommu_lu_is_restored(struct iommu_domain *domain) { return false; }

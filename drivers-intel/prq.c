@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Intel VT-d live update: the page request queue over the gap.
+ *
+ * No device with page requests in use is carried, but a device can send one
+ * whenever it likes, and the unit writes it to the queue without being asked; there
+ * is no bit that turns this off (7.4 "Page Request Queue"). So the memory of the
+ * queue goes to the next kernel, which frees it when it has set its own queue.
+ */
+#include "internal.h"
+
+/**
+ * intel_lu_prq_preserve - keep the memory of the queue
+ * @iommu: unit
+ * @ser: its record
+ *
+ * Return: 0 or an errno from KHO.
+ */
+int intel_lu_prq_preserve(struct intel_iommu *iommu, struct iommu_intel_ser *ser)
+{
+	int ret;
+
+	if (!iommu->prq)
+		return 0;
+	ret = iommu_preserve_page(iommu->prq);
+	if (ret)
+		return ret;
+	ser->prq_pa = virt_to_phys(iommu->prq);
+	ser->prq_lg2 = ilog2(folio_size(virt_to_folio(iommu->prq)));
+	return 0;
+}
+
+/** intel_lu_prq_unpreserve - undo intel_lu_prq_preserve() */
+void intel_lu_prq_unpreserve(const struct iommu_intel_ser *ser)
+{
+	if (ser->prq_pa)
+		iommu_unpreserve_page(phys_to_virt(ser->prq_pa));
+}
+
+/**
+ * intel_lu_prq_adopt - free the old queue
+ * @iommu: unit that has just got its own
+ */
+void intel_lu_prq_adopt(struct intel_iommu *iommu)
+{
+	struct iommu_lu_unit *unit = iommu_lu_unit_incoming(iommu->reg_phys);
+
+	if (unit && !unit->failed && unit->iommu == &iommu->iommu && unit->ser.intel.prq_pa)
+		iommu_free_pages(iommu_restore_page(unit->ser.intel.prq_pa));
+}
