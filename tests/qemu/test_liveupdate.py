@@ -239,7 +239,6 @@ def test_image_is_refused(name, image):
     assert good.returncode == 0, good
 
 
-@flavours
 @on("e1000e-port")
 def test_reset_of_a_preserved_device(name, flavour, machine):
     """By its owner, by sysfs, and by way of the bus it is on."""
