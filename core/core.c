@@ -548,7 +548,7 @@ VISIBLE_IF_KUNIT int iommu_lu_find_blob(phys_addr_t *phys, size_t *len)
 	return kho_retrieve_subtree(IOMMU_LU_SUBTREE, phys, len);
 }
 
-/* Drop what was read, whole or in part. Blocks and domains are left alone. */
+/* Drop what was read, whole or in part. The blocks are left alone. */
 static void drop_lists(void)
 {
 	struct iommu_lu_device *ldev, *tmp;
@@ -558,8 +558,12 @@ static void drop_lists(void)
 		list_del(&ldev->list);
 		kfree(ldev);
 	}
-	for (i = 0; in.domain && i < in.hdr->nr_domains; i++)
+	for (i = 0; in.domain && i < in.hdr->nr_domains; i++) {
+		/* restored, but none of its devices was taken over */
+		if (in.domain[i] && in.domain[i]->domain)
+			iommu_lu_free_domain(in.domain[i]);
 		kfree(in.domain[i]);
+	}
 	for (i = 0; in.unit && i < in.hdr->nr_hw; i++)
 		kfree(in.unit[i]);
 	kfree(in.domain);
@@ -804,15 +808,9 @@ static void free_blocks(u64 head_pa, u32 record_size)
  */
 static void iommu_lu_flb_finish(struct liveupdate_flb_op_args *args)
 {
-	u32 i;
-
 	guard(mutex)(&in.lock);
 	if (in.bad)
 		return;
-	/* restored, but none of its devices was taken over */
-	for (i = 0; i < in.hdr->nr_domains; i++)
-		if (in.domain[i]->domain)
-			iommu_lu_free_domain(in.domain[i]);
 	drop_lists();
 	free_blocks(in.hdr->hw_blocks, in.hdr->hw_size);
 	free_blocks(in.hdr->domain_blocks, in.hdr->domain_size);

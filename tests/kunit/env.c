@@ -43,8 +43,8 @@ static int mock_next_kernel(struct kunit *test, void (*damage)(struct kunit *tes
 	int ret;
 
 	mock_pci_remove();
-	mock_iommu_remove();
 	iommu_lu_forget_incoming();
+	mock_iommu_remove();
 	mock_memory_arrives();
 	if (damage)
 		damage(test);

@@ -107,8 +107,10 @@ static unsigned int parts(const struct plan *plan, unsigned int from, bool new, 
 static bool entries_fine(const struct plan *plan, unsigned int from, bool new,
 			 const struct xlate *a, const struct xlate *b)
 {
-	u64 seen[4][MAX_STORES + 1][2], val[8];
+	/* large, and one test runs at a time */
+	static u64 seen[4][MAX_STORES + 1][2];
 	unsigned int n[4], pick, rest, i;
+	u64 val[8];
 	struct xlate x;
 
 	for (i = 0; i < 4; i++)
