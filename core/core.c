@@ -583,6 +583,7 @@ static void iommu_lu_read(void)
 	const char *why;
 	size_t len;
 
+	/* pairs with the release below: whoever sees the flag sees all of it */
 	if (smp_load_acquire(&in.read))
 		return;
 
@@ -609,6 +610,7 @@ static void iommu_lu_read(void)
 			pr_info("inherited %u units, %u domains, %u devices\n", in.hdr->nr_hw,
 				in.hdr->nr_domains, in.hdr->nr_devices);
 	}
+	/* pairs with the acquire above */
 	smp_store_release(&in.read, true);
 }
 

@@ -4,6 +4,7 @@
 KERNEL_PLAIN, KERNEL_DEBUG, KERNEL_OFF, KERNEL_KUNIT  kernel images (default: the build tree)
 KVER     kernel version in the build tree (7.2)
 RUNS     repeat each test that starts a machine that many times
+PAUSE_LIMIT  seconds that DMA may pause on a busy host (0.06)
 ACCEL    accelerator of QEMU (tcg)
 """
 

@@ -16,8 +16,10 @@ OUT = REPO / "build" / "qemu"
 
 # A stall of the emulator's main loop delays a frame by up to 20 ms, ten times
 # that with a kernel under KASAN. A pause longer than this is the update's own.
-PAUSE_LIMIT = 0.060
-PAUSE_LIMIT_DEBUG = 0.3
+# PAUSE_LIMIT (seconds) in the environment is for hosts that do other work as well: their
+# stalls are longer. What decides is that no frame is lost.
+PAUSE_LIMIT = float(os.environ.get("PAUSE_LIMIT", 0.060))
+PAUSE_LIMIT_DEBUG = max(PAUSE_LIMIT, 0.3)
 
 SPLAT = re.compile(
     r"WARNING: |BUG: |^BUG\b|Oops|KASAN:|UBSAN:|INFO: possible|INFO: trying|INFO: task|INFO: rcu"
