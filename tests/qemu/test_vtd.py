@@ -117,7 +117,7 @@ def test_matrix(name, flavour, mode, row):
 @modes
 def test_unpreserved_device_is_stopped(name, mode):
     test_liveupdate.unpreserved_is_stopped(name, dataclasses.replace(
-        config(mode), nics=(Nic(), Nic())), "plain", [MODES[mode][1]])
+        config(mode), nics=(Nic(), Nic(rate=50))), "plain", [MODES[mode][1]])
 
 
 INVALIDATIONS = ("vtd_inv_desc_cc_global", "vtd_inv_desc_cc_devices",
