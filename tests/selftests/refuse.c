@@ -309,7 +309,9 @@ static int cycles(struct heart *h)
 	ktap(vmstat("nr_iommu_pages") == pages, "as many IOMMU pages as before");
 	now = vmstat("nr_slab_unreclaimable");
 	say("# slab pages: %ld, before %ld", now, slab);
-	ktap(now < slab + CYCLES / 4, "as much slab memory as before");
+	/* KASAN keeps freed objects for a while; that kernel has kmemleak, which sees more */
+	if (access("/sys/kernel/debug/kmemleak", F_OK))
+		ktap(now < slab + CYCLES / 4, "as much slab memory as before");
 	ktap(access("/sys/kernel/debug/kho/out/sub_fdts/iommu-lu", F_OK) < 0,
 	     "nothing is to be handed over");
 	return 0;
