@@ -70,7 +70,7 @@ static struct intel_lu_context live_context(struct device_domain_info *info,
 
 static struct intel_lu_pasid *recorded_pasid(struct iommu_device_intel_ser *ser)
 {
-	BUILD_BUG_ON(sizeof(struct intel_lu_pasid) != sizeof(ser->pasid_entry));
+	static_assert(sizeof(struct intel_lu_pasid) == sizeof(ser->pasid_entry));
 	return (struct intel_lu_pasid *)ser->pasid_entry;
 }
 

@@ -99,8 +99,8 @@ struct intel_lu_pasid *intel_lu_device_pasid(struct device_domain_info *info)
 	struct pasid_dir_entry *dir = info->pasid_table->table;
 	struct pasid_entry *table = get_pasid_table_from_pde(&dir[0]);
 
-	BUILD_BUG_ON(IOMMU_NO_PASID);
-	BUILD_BUG_ON(sizeof(*table) != sizeof(struct intel_lu_pasid));
+	static_assert(IOMMU_NO_PASID == 0);
+	static_assert(sizeof(*table) == sizeof(struct intel_lu_pasid));
 	return (struct intel_lu_pasid *)table;
 }
 
