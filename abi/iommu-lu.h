@@ -136,6 +136,13 @@
 /** IOMMU_DEVICE_SER_NO_PASID - @pasid of a device's own attachment */
 #define IOMMU_DEVICE_SER_NO_PASID	0xffffffff
 
+/* iommu_device_ser.ats_control, PCIe 10.5.1.3 */
+#define IOMMU_DEVICE_SER_ATS_ENABLE	(1 << 15)
+#define IOMMU_DEVICE_SER_ATS_STU	0x1f
+/* iommu_device_ser.pasid_control, PCIe 7.8.9.3 */
+#define IOMMU_DEVICE_SER_PASID_ENABLE	(1 << 0)
+#define IOMMU_DEVICE_SER_PASID_KNOWN	0xf
+
 /* Length of the unions, in units of 8 bytes */
 #define IOMMU_HW_SER_UNION		14
 #define IOMMU_DOMAIN_SER_UNION		16
@@ -446,11 +453,11 @@ struct iommu_domain_arm_ser {
  * @vasz_lg2: size of the input address space
  * @oasz_lg2: size of the output address space
  * @reserved0: 0
- * @reserved1: 0
+ * @file_token: name given by userspace to the iommufd in its session
  * @arm: the Arm formats; for all others the union is zero
  * @raw: the whole union
  *
- * @token and @iommufd_id come from iommufd, the rest from the code that owns
+ * @token, @iommufd_id and @file_token come from iommufd, the rest from the code that owns
  * the format. The tables are used by the hardware throughout, and by the new
  * kernel read-only until the domain is freed.
  */
@@ -466,7 +473,7 @@ struct iommu_domain_ser {
 	__u8 vasz_lg2;
 	__u8 oasz_lg2;
 	__u8 reserved0[5];
-	__u64 reserved1;
+	__u64 file_token;
 	union {
 		struct iommu_domain_arm_ser arm;
 		__u64 raw[IOMMU_DOMAIN_SER_UNION];
@@ -567,7 +574,10 @@ struct iommu_device_mock_ser {
  * @domain_index: the domain it is attached to
  * @flags: none defined, 0
  * @rids: requester ids, the device's own first, then its DMA aliases
- * @reserved: 0; kept for the state of ATS, PASID, PRI and ACS
+ * @file_token: name given by userspace to the device file in its session
+ * @ats_control: ATS Control Register (PCIe 10.5.1.3) if ATS is on, else 0
+ * @pasid_control: PASID Control Register (PCIe 7.8.9.3) if PASID is on, else 0
+ * @reserved: 0; kept for the state of PRI and ACS
  * @intel: VT-d
  * @amd: AMD-Vi
  * @smmuv3: Arm SMMUv3
@@ -589,7 +599,10 @@ struct iommu_device_ser {
 	__u32 domain_index;
 	__u32 flags;
 	__u16 rids[IOMMU_DEVICE_SER_MAX_RIDS];
-	__u64 reserved[2];
+	__u64 file_token;
+	__u16 ats_control;
+	__u16 pasid_control;
+	__u32 reserved;
 	union {
 		struct iommu_device_intel_ser intel;
 		struct iommu_device_amd_ser amd;
@@ -769,7 +782,7 @@ IOMMU_LU_FIELD(iommu_domain_ser, top_level, 48);
 IOMMU_LU_FIELD(iommu_domain_ser, vasz_lg2, 49);
 IOMMU_LU_FIELD(iommu_domain_ser, oasz_lg2, 50);
 IOMMU_LU_FIELD(iommu_domain_ser, reserved0, 51);
-IOMMU_LU_FIELD(iommu_domain_ser, reserved1, 56);
+IOMMU_LU_FIELD(iommu_domain_ser, file_token, 56);
 IOMMU_LU_FIELD(iommu_domain_ser, arm, 64);
 IOMMU_LU_FIELD(iommu_domain_ser, raw, 64);
 IOMMU_LU_SIZE(iommu_domain_ser, 192);
@@ -819,7 +832,10 @@ IOMMU_LU_FIELD(iommu_device_ser, hw_index, 20);
 IOMMU_LU_FIELD(iommu_device_ser, domain_index, 24);
 IOMMU_LU_FIELD(iommu_device_ser, flags, 28);
 IOMMU_LU_FIELD(iommu_device_ser, rids, 32);
-IOMMU_LU_FIELD(iommu_device_ser, reserved, 48);
+IOMMU_LU_FIELD(iommu_device_ser, file_token, 48);
+IOMMU_LU_FIELD(iommu_device_ser, ats_control, 56);
+IOMMU_LU_FIELD(iommu_device_ser, pasid_control, 58);
+IOMMU_LU_FIELD(iommu_device_ser, reserved, 60);
 IOMMU_LU_FIELD(iommu_device_ser, intel, 64);
 IOMMU_LU_FIELD(iommu_device_ser, amd, 64);
 IOMMU_LU_FIELD(iommu_device_ser, smmuv3, 64);

@@ -516,7 +516,6 @@ enum iommu_lu_err iommu_lu_verify_domain(const struct iommu_domain_ser *ser, int
 		return IOMMU_LU_DOMAIN_PGSIZE;
 
 	if (strict && (!all_zero(ser->reserved0, sizeof(ser->reserved0)) ||
-		       ser->reserved1 ||
 		       (!is_arm(ser) && !all_zero(ser->raw, sizeof(ser->raw)))))
 		return IOMMU_LU_DOMAIN_RESERVED;
 	return IOMMU_LU_OK;
@@ -555,7 +554,15 @@ enum iommu_lu_err iommu_lu_verify_device(const struct iommu_device_ser *ser, int
 	}
 	if (strict && ser->flags)
 		return IOMMU_LU_DEVICE_FLAGS;
-	if (strict && !all_zero(ser->reserved, sizeof(ser->reserved)))
+	if (ser->ats_control && !(ser->ats_control & IOMMU_DEVICE_SER_ATS_ENABLE))
+		return IOMMU_LU_DEVICE_CONTROL;
+	if (ser->pasid_control && !(ser->pasid_control & IOMMU_DEVICE_SER_PASID_ENABLE))
+		return IOMMU_LU_DEVICE_CONTROL;
+	if (strict &&
+	    (ser->ats_control & ~(IOMMU_DEVICE_SER_ATS_ENABLE | IOMMU_DEVICE_SER_ATS_STU) ||
+	     ser->pasid_control & ~IOMMU_DEVICE_SER_PASID_KNOWN))
+		return IOMMU_LU_DEVICE_CONTROL;
+	if (strict && ser->reserved)
 		return IOMMU_LU_DEVICE_RESERVED;
 	return IOMMU_LU_OK;
 }
@@ -601,7 +608,7 @@ static __u16 device_did(const struct iommu_hw_ser *hw, const struct iommu_device
 
 /* VT-d 9.3 "Context Entry" */
 static enum iommu_lu_err link_intel_legacy(const struct iommu_device_intel_ser *ser,
-					   const struct iommu_domain_ser *domain)
+					   const struct iommu_domain_ser *domain, int ats)
 {
 	if (domain->format != IOMMU_DOMAIN_SER_FMT_VTDSS)
 		return IOMMU_LU_DEVICE_FORMAT;
@@ -611,12 +618,14 @@ static enum iommu_lu_err link_intel_legacy(const struct iommu_device_intel_ser *
 	    FIELD(ser->context_hi, 2, 0) != domain->top_level - 1U ||
 	    FIELD(ser->context_hi, 23, 8) != ser->did)
 		return IOMMU_LU_DEVICE_ENTRY;
+	if (ats && !FIELD(ser->context_lo, 3, 2))
+		return IOMMU_LU_DEVICE_ATS;
 	return IOMMU_LU_OK;
 }
 
 /* VT-d 9.4 "Scalable-Mode Context Entry", 9.6 "Scalable-Mode PASID Table Entry" */
 static enum iommu_lu_err link_intel_scalable(const struct iommu_device_intel_ser *ser,
-					     const struct iommu_domain_ser *domain)
+					     const struct iommu_domain_ser *domain, int ats)
 {
 	const __u64 *pe = ser->pasid_entry;
 
@@ -628,6 +637,9 @@ static enum iommu_lu_err link_intel_scalable(const struct iommu_device_intel_ser
 	if (!(ser->context_lo & 1) || (ser->context_lo & ADDR_51_12) != ser->pasid_dir_pa ||
 	    128ULL << FIELD(ser->context_lo, 11, 9) != ser->max_pasid / 64)
 		return IOMMU_LU_DEVICE_ENTRY;
+	/* DTE */
+	if (ats && !FIELD(ser->context_lo, 2, 2))
+		return IOMMU_LU_DEVICE_ATS;
 	/* P, DID; PGTT 1 is first stage, 2 second stage */
 	if (!(pe[0] & 1) || FIELD(pe[1], 15, 0) != ser->did)
 		return IOMMU_LU_DEVICE_ENTRY;
@@ -656,9 +668,9 @@ static enum iommu_lu_err link_intel(const struct iommu_hw_ser *hw,
 	if (!ser->did || ser->did >= 1U << (4 + 2 * FIELD(hw->intel.cap, 2, 0)))
 		return IOMMU_LU_DEVICE_DID;
 	if (hw->intel.flags & IOMMU_INTEL_SER_SCALABLE) {
-		err = link_intel_scalable(ser, domain);
+		err = link_intel_scalable(ser, domain, !!dev->ats_control);
 	} else {
-		err = link_intel_legacy(ser, domain);
+		err = link_intel_legacy(ser, domain, !!dev->ats_control);
 		if (!err && !ZERO_FROM(ser, pasid_dir_pa))
 			err = IOMMU_LU_DEVICE_RESERVED;
 	}
@@ -690,6 +702,9 @@ static enum iommu_lu_err link_amd(const struct iommu_hw_ser *segment,
 		for (i = 0; i < dev->nr_rids; i++)
 			if (dev->rids[i] > segment->amd_segment.last_bdf)
 				return IOMMU_LU_DEVICE_ENTRY;
+	/* I: translation requests are answered */
+	if (dev->ats_control && !FIELD(ser->dte[1], 32, 32))
+		return IOMMU_LU_DEVICE_ATS;
 	/* These would change what the entry means: zero whoever wrote it. */
 	if (ser->gcr3_did || ser->gcr3_levels || ser->gcr3_pa)
 		return IOMMU_LU_DEVICE_RESERVED;
@@ -717,6 +732,9 @@ static enum iommu_lu_err link_smmuv3(const struct iommu_domain_ser *domain,
 	/* V */
 	if (!(ser->ste[0] & 1))
 		return IOMMU_LU_DEVICE_ENTRY;
+	/* EATS */
+	if (dev->ats_control && !FIELD(ser->ste[1], 29, 28))
+		return IOMMU_LU_DEVICE_ATS;
 
 	if (domain->format == IOMMU_DOMAIN_SER_FMT_ARM_LPAE_S2) {
 		/* Config 110b; S2VMID, S2TTB */

@@ -93,6 +93,8 @@
 	X(DEVICE_RID_REPEATED, EINVAL, "requester id repeated")			\
 	X(DEVICE_RID_UNUSED, EINVAL, "unused requester id is not zero")		\
 	X(DEVICE_FLAGS, EINVAL, "unknown flag of device")			\
+	X(DEVICE_CONTROL, EINVAL, "ATS or PASID control of device out of range")	\
+	X(DEVICE_ATS, EINVAL, "ATS of device is on, its entry does not allow it")	\
 	X(DEVICE_RESERVED, EINVAL, "reserved field of device is not zero")	\
 	X(DEVICE_HW_LINK, EINVAL, "link to unit out of range")			\
 	X(DEVICE_HW_TYPE, EINVAL, "link to something that does not translate")	\

@@ -357,7 +357,6 @@ static const struct record_case record_cases[] = {
 	{ IOMMU_LU_DOMAIN_MSI, SMMU, DOMAIN, 0, 3, { ADD(domain[0].arm.sw_msi[0].msi_pa, 8) } },
 	{ IOMMU_LU_DOMAIN_MSI, SMMU, DOMAIN, 0, 3, { { 0 } }, five_doorbells },
 	{ IOMMU_LU_DOMAIN_RESERVED, INTEL, DOMAIN, 1, 2, { SET(domain[1].reserved0[4], 1) } },
-	{ IOMMU_LU_DOMAIN_RESERVED, INTEL, DOMAIN, 1, 2, { SET(domain[1].reserved1, 1) } },
 	{ IOMMU_LU_DOMAIN_RESERVED, INTEL, DOMAIN, 1, 2, { SET(domain[1].raw[0], 1) } },
 	{ IOMMU_LU_DOMAIN_RESERVED, INTEL, DOMAIN, 1, 2, { SET(domain[1].raw[15], 1) } },
 	{ IOMMU_LU_DOMAIN_RESERVED, SMMU, DOMAIN, 1, 2, { SET(domain[1].arm.reserved0[0], 1) } },
@@ -385,7 +384,24 @@ static const struct record_case record_cases[] = {
 	{ IOMMU_LU_DEVICE_RID_UNUSED, INTEL, DEVICE, 0, 1, { SET(device[0].rids[7], 1) } },
 	{ IOMMU_LU_DEVICE_RID_UNUSED, SMMU, DEVICE, 0, 1, { SET(device[0].smmuv3.sids[7], 1) } },
 	{ IOMMU_LU_DEVICE_FLAGS, INTEL, DEVICE, 0, 1, { SET(device[0].flags, 1) } },
-	{ IOMMU_LU_DEVICE_RESERVED, INTEL, DEVICE, 0, 1, { SET(device[0].reserved[1], 1) } },
+	{ IOMMU_LU_OK, INTEL, DEVICE, 0, 0,
+	  { SET(device[0].ats_control, 0x801f), ADD(device[0].intel.context_lo, 1 << 2),
+	    SET(device[0].pasid_control, 7) } },
+	{ IOMMU_LU_OK, SCALABLE, DEVICE, 0, 0,
+	  { SET(device[0].ats_control, 0x8000), ADD(device[0].intel.context_lo, 1 << 2) } },
+	{ IOMMU_LU_OK, AMD, DEVICE, 0, 0,
+	  { SET(device[0].ats_control, 0x8000), ADD(device[0].amd.dte[1], 1ULL << 32) } },
+	{ IOMMU_LU_OK, SMMU, DEVICE, 0, 0,
+	  { SET(device[0].ats_control, 0x8000), ADD(device[0].smmuv3.ste[1], 1 << 28) } },
+	{ IOMMU_LU_DEVICE_CONTROL, INTEL, DEVICE, 0, 1, { SET(device[0].ats_control, 1) } },
+	{ IOMMU_LU_DEVICE_CONTROL, INTEL, DEVICE, 0, 1, { SET(device[0].ats_control, 0x8020) } },
+	{ IOMMU_LU_DEVICE_CONTROL, INTEL, DEVICE, 0, 1, { SET(device[0].pasid_control, 2) } },
+	{ IOMMU_LU_DEVICE_CONTROL, INTEL, DEVICE, 0, 1, { SET(device[0].pasid_control, 0x11) } },
+	{ IOMMU_LU_DEVICE_ATS, INTEL, DEVICE, 0, 1, { SET(device[0].ats_control, 0x8000) } },
+	{ IOMMU_LU_DEVICE_ATS, SCALABLE, DEVICE, 1, 1, { SET(device[1].ats_control, 0x8000) } },
+	{ IOMMU_LU_DEVICE_ATS, AMD, DEVICE, 1, 1, { SET(device[1].ats_control, 0x8000) } },
+	{ IOMMU_LU_DEVICE_ATS, SMMU, DEVICE, 2, 1, { SET(device[2].ats_control, 0x8000) } },
+	{ IOMMU_LU_DEVICE_RESERVED, INTEL, DEVICE, 0, 1, { SET(device[0].reserved, 1) } },
 	{ IOMMU_LU_DEVICE_RESERVED, INTEL, DEVICE, 0, 1, { SET(device[0].intel.reserved[2], 1) } },
 	{ IOMMU_LU_DEVICE_RESERVED, INTEL, DEVICE, 0, 1, { SET(device[0].raw[23], 1) } },
 	{ IOMMU_LU_DEVICE_RESERVED, INTEL, DEVICE, 0, 1,
@@ -722,11 +738,12 @@ static void make_newer(struct built *b, struct memory *m, struct iommu_lu_hdr *l
 	b->hdr.reserved[0] = 0x1234;
 	b->hdr.hw_size += grow;
 	b->hw[0].intel.reserved[1] = 42;
-	b->device[0].reserved[0] = 42;
+	b->device[0].reserved = 42;
+	b->device[0].pasid_control = 0x11;
 	b->device[0].flags = 1 << 5;
 	b->device[0].intel.reserved[0] = 1;
 	b->device[0].raw[20] = 1;
-	b->domain[0].reserved1 = 1;
+	b->domain[0].reserved0[4] = 1;
 	lu_lay_out(b, m, 0);
 
 	/* the units again, further apart */

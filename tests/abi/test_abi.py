@@ -25,7 +25,7 @@ TEST = ABI + ["tools/dumpfile.c", "tests/abi/build.c", "tests/abi/cases.c",
 WARN = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers"]
 SANITIZE = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"]
 
-TOOL = ABI + ["tools/dumpfile.c", "tools/iommu-lu.c"]
+TOOL = ABI + ["tools/dumpfile.c", "tools/reap.c", "tools/iommu-lu.c"]
 
 BUILDS = {
     "gcc": (["gcc"] + SANITIZE, []),
