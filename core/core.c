@@ -627,6 +627,7 @@ bool iommu_lu_inherited(void)
 	iommu_lu_read();
 	return in.present;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_inherited);
 
 /** iommu_lu_incoming_bad - there is a blob, and nothing in it can be believed */
 bool iommu_lu_incoming_bad(void)

@@ -284,7 +284,7 @@ int iommu_lu_freeze_device(struct device *dev)
 		dev_err(dev, "iommu_lu: its domain or group changed after it was preserved\n");
 		ret = -ENODEV;
 	} else {
-		ret = iommu_lu_pci_check(dev) ?:
+		ret = iommu_lu_pci_freeze(dev, &ldev->ser) ?:
 		      dev->iommu->iommu_dev->ops->lu_ops->freeze_device(dev, ldev);
 	}
 	ldev->frozen = !ret;
@@ -341,6 +341,10 @@ static int restore_device(struct device *dev, struct iommu_lu_device *ldev, bool
 	ret = iommu_lu_pci_match(dev, &ldev->ser);
 	if (ret)
 		return ret;
+	*why = "its ATS or PASID control is not what this kernel goes on with";
+	ret = iommu_lu_pci_match_control(dev, &ldev->ser);
+	if (ret)
+		return ret;
 	*why = "it shares its IOMMU group with other devices";
 	if (!singleton)
 		return -EINVAL;
@@ -356,6 +360,7 @@ static int restore_device(struct device *dev, struct iommu_lu_device *ldev, bool
 	if (ret)
 		return ret;
 	*why = "its domain cannot be attached";
+	ldev->held = true;
 	return ldom->domain->ops->attach_dev(ldom->domain, dev, NULL);
 }
 
@@ -391,6 +396,7 @@ struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton)
 	ret = restore_device(dev, ldev, singleton, &why);
 	if (ret) {
 		ldev->failed = ret;
+		ldev->held = false;
 		iommu_lu_pci_quiesce(dev);
 		if (dev_iommu_ops(dev)->lu_ops)
 			dev_iommu_ops(dev)->lu_ops->quiesce_device(dev);
@@ -400,11 +406,41 @@ struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton)
 	}
 
 	ldev->domain->devices++;
-	ldev->held = true;
 	dev->iommu->lu = ldev;
 	pr_info("%s: restored domain attached\n", dev_name(dev));
 	return ldev->domain->domain;
 }
+
+/**
+ * iommu_lu_forget_device - a device has not come back, and nobody will ask for it
+ * @segment: PCI segment
+ * @bdf: PCI bus << 8 | devfn
+ *
+ * Nobody has stopped it either: it may be there and work, but be hidden from this kernel.
+ * The memory that its entries lead to is about to be given to somebody else. One that has
+ * come back is left alone.
+ *
+ * Context: its session is being finished, memory after devices.
+ */
+void iommu_lu_forget_device(u32 segment, u16 bdf)
+{
+	const struct iommu_lu_ops *ops;
+	struct iommu_lu_device *ldev;
+
+	guard(mutex)(&iommu_probe_device_lock);
+	ldev = iommu_lu_device_incoming(segment, bdf);
+	if (!ldev || ldev->dev || ldev->failed)
+		return;
+	ldev->failed = -ENODEV;
+	pr_warn("%04x:%02x:%02x.%x has not come back, it is blocked now\n", segment,
+		PCI_BUS_NUM(bdf), PCI_SLOT(bdf), PCI_FUNC(bdf));
+	if (!ldev->unit->iommu || ldev->unit->failed)
+		return;
+	ops = ldev->unit->iommu->ops->lu_ops;
+	if (ops->forget_device)
+		ops->forget_device(ldev);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_forget_device);
 
 /**
  * iommu_lu_free_domain - free a restored domain

@@ -223,10 +223,44 @@ static void restored_device_left(void *arg)
 	refcount_dec(&restored->common.obj.users);
 }
 
+/*
+ * The doorbells that are mapped in the inherited tables get the addresses they have
+ * there, in this iommufd as in the one that was preserved.
+ */
+static int restore_doorbells(struct iommufd_ctx *ictx, struct iommu_lu_domain *ldom)
+{
+	struct iommufd_sw_msi_map *map;
+	unsigned int i;
+	bool known;
+
+	guard(mutex)(&ictx->sw_msi_lock);
+	for (i = 0; ldom->msi && i < *ldom->nr_msi; i++) {
+		known = false;
+		list_for_each_entry(map, &ictx->sw_msi_list, sw_msi_item)
+			known |= map->msi_addr == ldom->msi[i].msi_pa &&
+				 map->sw_msi_start == *ldom->msi_start;
+		if (known)
+			continue;
+		map = kzalloc_obj(*map);
+		if (!map)
+			return -ENOMEM;
+		map->sw_msi_start = *ldom->msi_start;
+		map->msi_addr = ldom->msi[i].msi_pa;
+		map->pgoff = PHYS_PFN(ldom->msi[i].iova - *ldom->msi_start);
+		map->id = ictx->sw_msi_id++;
+		list_add_tail(&map->sw_msi_item, &ictx->sw_msi_list);
+	}
+	return 0;
+}
+
 static int restore_hwpt(struct iommufd_ctx *ictx, struct iommu_lu_domain *ldom)
 {
 	struct iommufd_hwpt_restored *restored;
+	int rc;
 
+	rc = restore_doorbells(ictx, ldom);
+	if (rc)
+		return rc;
 	restored = __iommufd_object_alloc(ictx, restored, IOMMUFD_OBJ_HWPT_RESTORED, common.obj);
 	if (IS_ERR(restored))
 		return PTR_ERR(restored);
@@ -249,11 +283,18 @@ static int restore_hwpt(struct iommufd_ctx *ictx, struct iommu_lu_domain *ldom)
 
 /* --- preserve ---------------------------------------------------------------- */
 
-static void thaw_ioas(struct iommufd_ioas *ioas)
+/* The count is also read where MSI doorbells are mapped, under sw_msi_lock only. */
+static void count_frozen(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas, int by)
+{
+	guard(mutex)(&ictx->sw_msi_lock);
+	ioas->iopt.lu_frozen += by;
+}
+
+static void thaw_ioas(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
 {
 	down_write(&ioas->iopt.domains_rwsem);
 	down_write(&ioas->iopt.iova_rwsem);
-	ioas->iopt.lu_frozen--;
+	count_frozen(ictx, ioas, -1);
 	up_write(&ioas->iopt.iova_rwsem);
 	up_write(&ioas->iopt.domains_rwsem);
 }
@@ -285,7 +326,8 @@ static int check_areas(struct io_pagetable *iopt, struct liveupdate_session *ses
 	return 0;
 }
 
-static int freeze_ioas(struct iommufd_ioas *ioas, struct liveupdate_session *session)
+static int freeze_ioas(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas,
+		       struct liveupdate_session *session)
 {
 	int rc;
 
@@ -293,41 +335,79 @@ static int freeze_ioas(struct iommufd_ioas *ioas, struct liveupdate_session *ses
 	down_write(&ioas->iopt.iova_rwsem);
 	rc = check_areas(&ioas->iopt, session);
 	if (!rc)
-		ioas->iopt.lu_frozen++;
+		count_frozen(ictx, ioas, 1);
 	up_write(&ioas->iopt.iova_rwsem);
 	up_write(&ioas->iopt.domains_rwsem);
 	return rc;
 }
 
-static void unpreserve_marks(struct iommufd_lu *lu, struct lu_mark *mark)
+/* Doorbells are mapped beside the IOAS; from here on none is added. */
+static int preserve_doorbells(struct iommufd_ctx *ictx, struct iommufd_hwpt_paging *hwpt)
 {
+	struct iommu_lu_domain *ldom = hwpt->common.domain->lu;
+	struct iommufd_sw_msi_map *map;
+	unsigned int at;
+	u64 iova;
+
+	guard(mutex)(&ictx->sw_msi_lock);
+	list_for_each_entry(map, &ictx->sw_msi_list, sw_msi_item) {
+		if (!test_bit(map->id, hwpt->present_sw_msi.bitmap))
+			continue;
+		if (!ldom->msi || *ldom->nr_msi == IOMMU_DOMAIN_SER_MAX_SW_MSI ||
+		    (*ldom->nr_msi && *ldom->msi_start != map->sw_msi_start)) {
+			pr_err("more MSI doorbells are mapped than can be recorded\n");
+			return -EOPNOTSUPP;
+		}
+		iova = map->sw_msi_start + PFN_PHYS(map->pgoff);
+		/* in the order of their addresses */
+		for (at = *ldom->nr_msi; at && ldom->msi[at - 1].iova > iova; at--)
+			ldom->msi[at] = ldom->msi[at - 1];
+		ldom->msi[at].iova = iova;
+		ldom->msi[at].msi_pa = map->msi_addr;
+		*ldom->msi_start = map->sw_msi_start;
+		(*ldom->nr_msi)++;
+	}
+	return 0;
+}
+
+static void unpreserve_marks(struct iommufd_ctx *ictx, struct lu_mark *mark)
+{
+	struct iommufd_lu *lu = ictx->lu;
+
 	list_for_each_entry_from_reverse(mark, &lu->marks, list) {
 		iommu_lu_unpreserve_domain(mark->hwpt->common.domain);
-		thaw_ioas(mark->hwpt->ioas);
+		thaw_ioas(ictx, mark->hwpt->ioas);
 	}
 }
 
-static int preserve_marks(struct iommufd_lu *lu, struct liveupdate_session *session)
+static int preserve_marks(struct iommufd_ctx *ictx, struct liveupdate_file_op_args *args)
 {
+	struct iommufd_lu *lu = ictx->lu;
 	struct lu_mark *mark;
 	int rc;
 
 	list_for_each_entry(mark, &lu->marks, list) {
-		rc = freeze_ioas(mark->hwpt->ioas, session);
+		rc = freeze_ioas(ictx, mark->hwpt->ioas, args->session);
 		if (rc)
 			goto err_undo;
 		rc = iommu_lu_preserve_domain(mark->hwpt->common.domain, lu->id, mark->token);
+		if (!rc) {
+			rc = preserve_doorbells(ictx, mark->hwpt);
+			if (rc)
+				iommu_lu_unpreserve_domain(mark->hwpt->common.domain);
+		}
 		if (rc) {
-			thaw_ioas(mark->hwpt->ioas);
+			thaw_ioas(ictx, mark->hwpt->ioas);
 			pr_err("HWPT with token %#llx cannot be preserved: %pe\n", mark->token,
 			       ERR_PTR(rc));
 			goto err_undo;
 		}
+		mark->hwpt->common.domain->lu->ser.file_token = args->token;
 	}
 	return 0;
 
 err_undo:
-	unpreserve_marks(lu, list_prev_entry(mark, list));
+	unpreserve_marks(ictx, list_prev_entry(mark, list));
 	return rc;
 }
 
@@ -361,12 +441,12 @@ static int iommufd_lu_preserve(struct liveupdate_file_op_args *args)
 	}
 
 	lu->id = iommu_lu_new_iommufd_id();
-	rc = preserve_marks(lu, args->session);
+	rc = preserve_marks(ictx, args);
 	if (rc)
 		return rc;
 	rc = iommu_lu_file_preserve();
 	if (rc) {
-		unpreserve_marks(lu, list_last_entry(&lu->marks, struct lu_mark, list));
+		unpreserve_marks(ictx, list_last_entry(&lu->marks, struct lu_mark, list));
 		return rc;
 	}
 	lu->session = args->session;
@@ -382,7 +462,7 @@ static void iommufd_lu_unpreserve(struct liveupdate_file_op_args *args)
 	guard(mutex)(&lu->lock);
 	lu->session = NULL;
 	iommu_lu_file_unpreserve();
-	unpreserve_marks(lu, list_last_entry(&lu->marks, struct lu_mark, list));
+	unpreserve_marks(ictx, list_last_entry(&lu->marks, struct lu_mark, list));
 }
 
 static int iommufd_lu_freeze(struct liveupdate_file_op_args *args)

@@ -9,10 +9,13 @@
 #include <uapi/linux/iommufd-liveupdate.h>
 
 struct file;
+struct iommu_domain;
 struct iommufd_ctx;
+struct iommufd_device;
 struct iommufd_object;
 struct iommufd_ucmd;
 struct liveupdate_session;
+struct msi_desc;
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
@@ -25,6 +28,10 @@ u64 iommufd_lu_preserved_id(struct iommufd_ctx *ictx, struct liveupdate_session 
 int iommufd_lu_init(void);
 void iommufd_lu_exit(void);
 
+/* sw_msi.c, built in as iommufd/driver.c */
+int iommufd_lu_sw_msi(struct iommufd_device *idev, struct iommu_domain *domain,
+		      struct msi_desc *desc, phys_addr_t msi_addr);
+
 /* in iommufd/main.c */
 struct file *iommufd_lu_open(void);
 
@@ -32,6 +39,12 @@ struct file *iommufd_lu_open(void);
 
 static inline bool iommufd_lu_ctx_release(struct iommufd_ctx *ictx) { return false; }
 static inline void iommufd_lu_ctx_free(struct iommufd_ctx *ictx) { }
+static inline int iommufd_lu_sw_msi(struct iommufd_device *idev, struct iommu_domain *domain,
+				    struct msi_desc *desc, phys_addr_t msi_addr)
+{
+	return 0;
+}
+
 static inline int iommufd_lu_init(void) { return 0; }
 static inline void iommufd_lu_exit(void) { }
 

@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
 #include <linux/export.h>
+#include <linux/pci-ats.h>
 #include <linux/pci.h>
 #include <linux/xarray.h>
 
@@ -24,8 +25,107 @@ static unsigned long pci_key(struct pci_dev *pdev)
 	return (unsigned long)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
 }
 
+/* --- ATS and PASID ----------------------------------------------------------- */
+
+/* A control register of an extended capability; 0 if what it is about is off. */
+static u16 read_control(struct pci_dev *pdev, int cap, int offset, u16 enable)
+{
+	u16 pos = pci_find_ext_capability(pdev, cap);
+	u16 control;
+
+	if (!pos || pci_read_config_word(pdev, pos + offset, &control) || !(control & enable))
+		return 0;
+	return control;
+}
+
+static u16 read_ats(struct pci_dev *pdev)
+{
+	static_assert(PCI_ATS_CTRL_ENABLE == IOMMU_DEVICE_SER_ATS_ENABLE);
+	return read_control(pdev, PCI_EXT_CAP_ID_ATS, PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
+}
+
+static u16 read_pasid(struct pci_dev *pdev)
+{
+	static_assert(PCI_PASID_CTRL_ENABLE == IOMMU_DEVICE_SER_PASID_ENABLE);
+	return read_control(pdev, PCI_EXT_CAP_ID_PASID, PCI_PASID_CTRL, PCI_PASID_CTRL_ENABLE);
+}
+
+static bool ats_known(struct pci_dev *pdev)
+{
+#ifdef CONFIG_PCI_ATS
+	return pdev->ats_enabled;
+#else
+	return false;
+#endif
+}
+
+/* Nobody would answer a page request in the gap. */
+static bool page_requests(struct pci_dev *pdev)
+{
+	return read_control(pdev, PCI_EXT_CAP_ID_PRI, PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
+}
+
+/* Are the registers of the device still as recorded? */
+static bool control_matches(struct pci_dev *pdev, const struct iommu_device_ser *ser)
+{
+	return read_ats(pdev) == ser->ats_control && read_pasid(pdev) == ser->pasid_control;
+}
+
+/**
+ * iommu_lu_pci_keep - need a control register of a device be written?
+ * @pdev: device whose driver, or whose IOMMU's driver, wants it to be
+ * @pos: the register
+ * @want: what it wants to write
+ * @ignore: bits that may be set besides
+ *
+ * Turning ATS or PASID off and on again, or changing either while ATS is on, would upset a
+ * device that is doing DMA (PCIe 10.5.1.3, 7.8.9.3). The previous kernel has set them: they
+ * are found to be right, and left alone.
+ *
+ * Return: 0 it need; 1 it need not, it is a running device and this is what is there;
+ * -EBUSY it must not: a running device, and it would change.
+ */
+int iommu_lu_pci_keep(struct pci_dev *pdev, int pos, u16 want, u16 ignore)
+{
+	struct iommu_lu_device *ldev;
+	u16 control;
+
+	if (!iommu_lu_inherited() || iommu_lu_incoming_bad())
+		return 0;
+	ldev = iommu_lu_device_incoming(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+	/* probed, and not taken over; or replaced already */
+	if (!ldev || ldev->failed || (ldev->dev && !ldev->held))
+		return 0;
+	if (pci_read_config_word(pdev, pos, &control))
+		return -EBUSY;
+	if ((control & ~ignore) == want)
+		return 1;
+	pci_warn(pdev, "iommu_lu: register %#x stays %#x, not %#x: it is running\n", pos, control,
+		 want);
+	return -EBUSY;
+}
+
+/*
+ * What the device has learned from the previous kernel's tables is forgotten when ATS
+ * is turned on the next time.
+ */
+static void stop_ats(struct pci_dev *pdev)
+{
+	u16 pos = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ATS);
+	u16 control = read_ats(pdev);
+
+	if (!control)
+		return;
+	pci_write_config_word(pdev, pos + PCI_ATS_CTRL, control & ~PCI_ATS_CTRL_ENABLE);
+	/* it is this kernel's already */
+	if (ats_known(pdev))
+		pci_write_config_word(pdev, pos + PCI_ATS_CTRL, control);
+}
+
+/* --- preserve ------------------------------------------------------------------ */
+
 /* What must hold at preserve, and still at freeze. */
-int iommu_lu_pci_check(struct device *dev)
+static int check(struct device *dev)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
 
@@ -41,13 +141,28 @@ int iommu_lu_pci_check(struct device *dev)
 		dev_err(dev, "iommu_lu: virtual functions are not carried\n");
 		return -EOPNOTSUPP;
 	}
-#ifdef CONFIG_PCI_ATS
-	if (pdev->ats_enabled) {
-		dev_err(dev, "iommu_lu: ATS is enabled, its state is not carried\n");
+	if (page_requests(pdev)) {
+		dev_err(dev, "iommu_lu: page requests are enabled, they are not carried\n");
 		return -EOPNOTSUPP;
 	}
-#endif
+	if (!!read_ats(pdev) != ats_known(pdev)) {
+		dev_err(dev, "iommu_lu: ATS is %s, but not by this kernel\n",
+			ats_known(pdev) ? "off" : "on");
+		return -EOPNOTSUPP;
+	}
 	return 0;
+}
+
+/* The same, and what was recorded. */
+int iommu_lu_pci_freeze(struct device *dev, const struct iommu_device_ser *ser)
+{
+	int ret = check(dev);
+
+	if (!ret && !control_matches(to_pci_dev(dev), ser)) {
+		dev_err(dev, "iommu_lu: its ATS or PASID control has changed\n");
+		ret = -EBUSY;
+	}
+	return ret;
 }
 
 int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser)
@@ -64,7 +179,7 @@ int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser)
 		dev_err(dev, "iommu_lu: bridges are not carried\n");
 		return -EOPNOTSUPP;
 	}
-	ret = iommu_lu_pci_check(dev);
+	ret = check(dev);
 	if (ret)
 		return ret;
 
@@ -73,6 +188,8 @@ int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser)
 	ser->vendor = pdev->vendor;
 	ser->device = pdev->device;
 	ser->class = pdev->class;
+	ser->ats_control = read_ats(pdev);
+	ser->pasid_control = read_pasid(pdev);
 	return 0;
 }
 
@@ -137,12 +254,23 @@ int iommu_lu_pci_match(struct device *dev, const struct iommu_device_ser *ser)
 	return 0;
 }
 
+/* Does it use ATS and PASID as it did, and will this kernel? */
+int iommu_lu_pci_match_control(struct device *dev, const struct iommu_device_ser *ser)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	if (!control_matches(pdev, ser))
+		return -EINVAL;
+	return ser->ats_control && !pci_ats_supported(pdev) ? -EOPNOTSUPP : 0;
+}
+
 /**
  * iommu_lu_pci_quiesce - stop a device
  * @dev: PCI device; bridges are left alone
  *
  * A read from the device pushes the writes that it sent before: completions do not pass
- * posted requests (PCIe 6.0, 2.4.1).
+ * posted requests (PCIe 6.0, 2.4.1). It may not use what it knows of the tables of the
+ * previous kernel when it is started again, so ATS is turned off as well.
  */
 void iommu_lu_pci_quiesce(struct device *dev)
 {
@@ -153,6 +281,7 @@ void iommu_lu_pci_quiesce(struct device *dev)
 		return;
 	pci_clear_master(pdev);
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	stop_ats(pdev);
 }
 
 int iommu_lu_pci_seal(void)
@@ -223,6 +352,29 @@ static int quiesce_incoming(struct iommu_lu_device *ldev, void *arg)
 	pr_err("%s: not taken over: the IOMMU is off; bus master is off\n", pci_name(pdev));
 	pci_dev_put(pdev);
 	return 0;
+}
+
+static int is_in_segment(struct iommu_lu_device *ldev, void *segment)
+{
+	return ldev->ser.segment == *(u32 *)segment;
+}
+
+/**
+ * iommu_lu_keep_config - must bus numbers and BARs below a host bridge stay as they are?
+ * @bus: root bus
+ *
+ * A device that is doing DMA is known to its IOMMU by its bus number, and may be a peer
+ * of others by its BARs. On x86 nothing of what is set up already is ever moved.
+ *
+ * Return: true if a device of that segment was inherited, or may have been.
+ */
+bool iommu_lu_keep_config(struct pci_bus *bus)
+{
+	u32 segment = pci_domain_nr(bus);
+
+	if (IS_ENABLED(CONFIG_X86) || !iommu_lu_inherited())
+		return false;
+	return iommu_lu_incoming_bad() || iommu_lu_for_each_incoming(is_in_segment, &segment);
 }
 
 /**

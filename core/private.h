@@ -52,11 +52,11 @@ struct iommu_lu_show {
 
 bool iommu_lu_out_hdr(struct iommu_lu_hdr *hdr);
 int iommu_lu_show_incoming(struct seq_file *m, const struct iommu_lu_show *show);
-int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg), void *arg);
 
 int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser);
-int iommu_lu_pci_check(struct device *dev);
+int iommu_lu_pci_freeze(struct device *dev, const struct iommu_device_ser *ser);
 int iommu_lu_pci_match(struct device *dev, const struct iommu_device_ser *ser);
+int iommu_lu_pci_match_control(struct device *dev, const struct iommu_device_ser *ser);
 int iommu_lu_pci_seal(void);
 void iommu_lu_pci_unseal(void);
 

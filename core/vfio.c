@@ -10,8 +10,9 @@
  * this kernel nor by the next.
  *
  * What is not: interrupts, and whatever else vfio-pci keeps for a device. The
- * next kernel hands out a file that is open but not bound. Binding it to the
- * retrieved iommufd leaves the device as it is.
+ * next kernel binds the device to vfio-pci if nobody did, and hands out a file
+ * that is open but not bound to an iommufd. Binding it to the retrieved one leaves
+ * the device as it is.
  */
 #define pr_fmt(fmt) "vfio: liveupdate: " fmt
 
@@ -70,6 +71,7 @@ static int vfio_lu_preserve(struct liveupdate_file_op_args *args)
 		iommu_lu_unpreserve_device(dev);
 		return ret;
 	}
+	dev->iommu->lu->ser.file_token = args->token;
 	args->serialized_data = (u64)pci_domain_nr(to_pci_dev(dev)->bus) << 16 |
 				pci_dev_id(to_pci_dev(dev));
 	return 0;
@@ -140,24 +142,46 @@ static struct file *vfio_lu_open(struct vfio_device *device)
 	return file;
 }
 
+/*
+ * A held device may be bound to vfio-pci and nothing else, and LUO does not try a
+ * retrieve again that failed: do not insist that userspace does it first.
+ */
+static int bind_driver(struct pci_dev *pdev)
+{
+	int ret;
+
+	if (READ_ONCE(pdev->dev.driver) || !iommu_lu_held(&pdev->dev))
+		return 0;
+	ret = device_set_driver_override(&pdev->dev, "vfio-pci");
+	if (!ret)
+		ret = device_attach(&pdev->dev);
+	return min(ret, 0);
+}
+
 static int vfio_lu_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct vfio_pci_core_device *vdev;
 	struct pci_dev *pdev;
-	int ret = 0;
+	int ret;
 
 	pdev = pci_get_domain_bus_and_slot(args->serialized_data >> 16,
 					   PCI_BUS_NUM(args->serialized_data),
 					   args->serialized_data & 0xff);
 	if (!pdev)
 		return -ENODEV;
+	ret = bind_driver(pdev);
+	if (ret) {
+		pci_err(pdev, "iommu_lu: it cannot be bound to vfio-pci: %pe\n", ERR_PTR(ret));
+		pci_dev_put(pdev);
+		return ret;
+	}
 
 	scoped_guard(device, &pdev->dev) {
 		if (!iommu_lu_held(&pdev->dev)) {
 			pci_err(pdev, "iommu_lu: it was not taken over\n");
 			ret = -EIO;
 		} else if (!pdev->driver || strcmp(pdev->driver->name, "vfio-pci")) {
-			pci_err(pdev, "iommu_lu: bind it to vfio-pci before it is retrieved\n");
+			pci_err(pdev, "iommu_lu: it is not bound to vfio-pci\n");
 			ret = -ENODEV;
 		} else {
 			vdev = dev_get_drvdata(&pdev->dev);
@@ -171,6 +195,7 @@ static int vfio_lu_retrieve(struct liveupdate_file_op_args *args)
 
 static void vfio_lu_finish(struct liveupdate_file_op_args *args)
 {
+	iommu_lu_forget_device(args->serialized_data >> 16, args->serialized_data & 0xffff);
 }
 
 static const struct liveupdate_file_ops vfio_lu_file_ops = {

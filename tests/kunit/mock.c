@@ -13,6 +13,7 @@
 #include <linux/bitfield.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/idr.h>
+#include <linux/pci-ats.h>
 #include <linux/property.h>
 
 #include "../../../iommu-pages.h"
@@ -282,6 +283,8 @@ static struct iommu_domain mock_identity = {
 
 static struct iommu_device *mock_probe_device(struct device *dev)
 {
+	/* that of a running device is left as it is by the function itself */
+	pci_prepare_ats(to_pci_dev(dev), PAGE_SHIFT);
 	return &unit_of(dev)->iommu;
 }
 
@@ -433,6 +436,14 @@ static void mock_quiesce_device(struct device *dev)
 	attach(dev, 0);
 }
 
+static void mock_forget_device(struct iommu_lu_device *ldev)
+{
+	int i;
+
+	for (i = 0; i < ldev->ser.nr_rids; i++)
+		write_entry(to_unit(ldev->unit->iommu), ldev->ser.rids[i], 0);
+}
+
 static const struct iommu_lu_ops mock_lu_ops = {
 	.preserve_unit = mock_preserve_unit,
 	.unpreserve_unit = mock_unpreserve_unit,
@@ -444,6 +455,7 @@ static const struct iommu_lu_ops mock_lu_ops = {
 	.restore_domain = iommu_lu_pt_restore,
 	.restore_device = mock_restore_device,
 	.quiesce_device = mock_quiesce_device,
+	.forget_device = mock_forget_device,
 };
 
 /* --- coming and going ----------------------------------------------------------- */

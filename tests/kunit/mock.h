@@ -25,6 +25,11 @@
 #define MOCK_ENTRY_DID		GENMASK_ULL(63, 52)
 #define MOCK_MAX_DID		0xfff
 
+/* Extended capabilities of every endpoint */
+#define MOCK_ATS	0x100
+#define MOCK_PASID	0x110
+#define MOCK_PRI	0x120
+
 /* Entries of a device table, which is one page */
 #define MOCK_NR_ENTRIES		512
 
@@ -63,6 +68,11 @@ void mock_pci_remove(void);
 struct device *mock_pci_device(unsigned int i);
 struct pci_dev *mock_pci_bridge(void);
 u16 mock_pci_command(unsigned int i);
+u16 mock_pci_control(unsigned int i, int pos);
+void mock_pci_set_control(unsigned int i, int pos, u16 control);
+unsigned int mock_pci_control_writes(void);
+void mock_pci_hide(unsigned int i);
+void mock_pci_show(unsigned int i);
 void mock_pci_reset(void);
 
 /* mock_kexec.c */

@@ -8,6 +8,8 @@
  *   00:03.0  endpoint, behind the other unit
  *   01:00.0  endpoint
  *
+ * Endpoints have ATS, PASID and PRI, which are off.
+ *
  * Configuration space survives mock_pci_remove(), as that of a device survives
  * a kexec.
  */
@@ -33,7 +35,11 @@ static const struct {
 	{ 0, PCI_DEVFN(2, 0), .bridge = true },
 };
 
-static u8 config[NR_FUNCTIONS][PCI_CFG_SPACE_SIZE];
+static u8 config[NR_FUNCTIONS][PCI_CFG_SPACE_EXP_SIZE];
+/* writes to extended capabilities */
+static unsigned int control_writes;
+/* it does not answer, whatever else it does */
+static bool hidden[NR_FUNCTIONS];
 static struct pci_host_bridge *host;
 
 static u8 *config_of(struct pci_bus *bus, unsigned int devfn)
@@ -41,7 +47,7 @@ static u8 *config_of(struct pci_bus *bus, unsigned int devfn)
 	int i;
 
 	for (i = 0; i < NR_FUNCTIONS; i++)
-		if (functions[i].bus == bus->number && functions[i].devfn == devfn)
+		if (functions[i].bus == bus->number && functions[i].devfn == devfn && !hidden[i])
 			return config[i];
 	return NULL;
 }
@@ -52,22 +58,26 @@ static int mock_config_read(struct pci_bus *bus, unsigned int devfn, int where, 
 	const u8 *space = config_of(bus, devfn);
 
 	*val = ~0;
-	if (!space || where + size > PCI_CFG_SPACE_SIZE)
+	if (!space || where + size > PCI_CFG_SPACE_EXP_SIZE)
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	*val = 0;
 	memcpy(val, space + where, size);
 	return PCIBIOS_SUCCESSFUL;
 }
 
-/* There is nothing to write to but the command register. */
+/* There is nothing to write to but the command register and extended capabilities. */
 static int mock_config_write(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
 {
 	u8 *space = config_of(bus, devfn);
 
-	if (!space || where + size > PCI_CFG_SPACE_SIZE)
+	if (!space || where + size > PCI_CFG_SPACE_EXP_SIZE)
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	if (where == PCI_COMMAND)
 		memcpy(space + where, &val, min(size, 2));
+	if (where >= PCI_CFG_SPACE_SIZE) {
+		memcpy(space + where, &val, size);
+		control_writes++;
+	}
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -76,12 +86,19 @@ static struct pci_ops mock_pci_ops = {
 	.write = mock_config_write,
 };
 
+static void add_ext_cap(u8 *space, int id, int pos, int next)
+{
+	put_unaligned_le32(id | 1 << 16 | next << 20, space + pos);
+}
+
 /* Devices as they come out of a power-on reset, but doing DMA. */
 void mock_pci_reset(void)
 {
 	int i;
 
 	memset(config, 0, sizeof(config));
+	memset(hidden, 0, sizeof(hidden));
+	control_writes = 0;
 	for (i = 0; i < NR_FUNCTIONS; i++) {
 		put_unaligned_le16(MOCK_VENDOR, config[i] + PCI_VENDOR_ID);
 		put_unaligned_le16(MOCK_DEVICE + i, config[i] + PCI_DEVICE_ID);
@@ -89,8 +106,12 @@ void mock_pci_reset(void)
 		put_unaligned_le16(functions[i].bridge ? PCI_CLASS_BRIDGE_PCI :
 							 PCI_CLASS_NETWORK_ETHERNET,
 				   config[i] + PCI_CLASS_DEVICE);
-		if (!functions[i].bridge)
+		if (!functions[i].bridge) {
+			add_ext_cap(config[i], PCI_EXT_CAP_ID_ATS, MOCK_ATS, MOCK_PASID);
+			add_ext_cap(config[i], PCI_EXT_CAP_ID_PASID, MOCK_PASID, MOCK_PRI);
+			add_ext_cap(config[i], PCI_EXT_CAP_ID_PRI, MOCK_PRI, 0);
 			continue;
+		}
 		config[i][PCI_HEADER_TYPE] = PCI_HEADER_TYPE_BRIDGE;
 		config[i][PCI_SECONDARY_BUS] = 1;
 		config[i][PCI_SUBORDINATE_BUS] = 1;
@@ -103,8 +124,11 @@ void mock_pci_reset(void)
  */
 static void fixup(struct pci_dev *pdev)
 {
-	if (pci_domain_nr(pdev->bus) == MOCK_SEGMENT && !pci_is_bridge(pdev))
-		mock_fixup(pdev);
+	if (pci_domain_nr(pdev->bus) != MOCK_SEGMENT || pci_is_bridge(pdev))
+		return;
+	/* without a PCI Express capability nobody would look there */
+	pdev->cfg_size = PCI_CFG_SPACE_EXP_SIZE;
+	mock_fixup(pdev);
 }
 DECLARE_PCI_FIXUP_HEADER(MOCK_VENDOR, PCI_ANY_ID, fixup);
 
@@ -184,4 +208,34 @@ struct pci_dev *mock_pci_bridge(void)
 u16 mock_pci_command(unsigned int i)
 {
 	return get_unaligned_le16(config[i] + PCI_COMMAND);
+}
+
+/* A register of an extended capability, behind the kernel's back */
+u16 mock_pci_control(unsigned int i, int pos)
+{
+	return get_unaligned_le16(config[i] + pos);
+}
+
+void mock_pci_set_control(unsigned int i, int pos, u16 control)
+{
+	put_unaligned_le16(control, config[i] + pos);
+}
+
+void mock_pci_hide(unsigned int i)
+{
+	hidden[i] = true;
+}
+
+/* Back again, and found */
+void mock_pci_show(unsigned int i)
+{
+	hidden[i] = false;
+	pci_lock_rescan_remove();
+	pci_rescan_bus(host->bus);
+	pci_unlock_rescan_remove();
+}
+
+unsigned int mock_pci_control_writes(void)
+{
+	return control_writes;
 }

@@ -7,6 +7,7 @@
  */
 #include <kunit/static_stub.h>
 #include <linux/kexec.h>
+#include <linux/pci-ats.h>
 #include <linux/pci.h>
 
 #include "../../../iommu-priv.h"
@@ -110,18 +111,137 @@ static void U10_bridge(struct kunit *test)
 	expect_normal(test);
 }
 
-static void U10_ats(struct kunit *test)
+/* --- ATS, PASID, PRI --------------------------------------------------------- */
+
+#define ATS_CTRL	(MOCK_ATS + PCI_ATS_CTRL)
+#define PASID_CTRL	(MOCK_PASID + PCI_PASID_CTRL)
+#define PRI_CTRL	(MOCK_PRI + PCI_PRI_CTRL)
+
+/* Turned on by somebody else than the IOMMU's driver, or turned off by somebody else. */
+static void U10_ats_of_others(struct kunit *test)
 {
-#ifdef CONFIG_PCI_ATS
 	struct pci_dev *pdev = attached(test);
 
-	pdev->ats_enabled = 1;
+	mock_pci_set_control(0, ATS_CTRL, PCI_ATS_CTRL_ENABLE);
 	expect_refusal(test, -EOPNOTSUPP);
-	pdev->ats_enabled = 0;
+	mock_pci_set_control(0, ATS_CTRL, 0);
 	expect_normal(test);
-#else
-	kunit_skip(test, "needs PCI_ATS");
-#endif
+	if (!IS_ENABLED(CONFIG_PCI_ATS))
+		return;
+	KUNIT_ASSERT_EQ(test, pci_enable_ats(pdev, PAGE_SHIFT), 0);
+	mock_pci_set_control(0, ATS_CTRL, 0);
+	expect_refusal(test, -EOPNOTSUPP);
+	mock_pci_set_control(0, ATS_CTRL, PCI_ATS_CTRL_ENABLE);
+	expect_normal(test);
+	pci_disable_ats(pdev);
+}
+
+static void U10_page_requests(struct kunit *test)
+{
+	attached(test);
+	mock_pci_set_control(0, PRI_CTRL, PCI_PRI_CTRL_ENABLE);
+	expect_refusal(test, -EOPNOTSUPP);
+	mock_pci_set_control(0, PRI_CTRL, 0);
+	expect_normal(test);
+}
+
+static void U10_control_changed_before_freeze(struct kunit *test)
+{
+	struct pci_dev *pdev = attached(test);
+
+	mock_pci_set_control(0, PASID_CTRL, PCI_PASID_CTRL_ENABLE);
+	env_preserve(test, 0);
+	mock_pci_set_control(0, PASID_CTRL, PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_EXEC);
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), -EBUSY);
+	mock_pci_set_control(0, PASID_CTRL, PCI_PASID_CTRL_ENABLE);
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), 0);
+	env_unfreeze(test, 1, 0);
+	if (!pci_enable_ats(pdev, PAGE_SHIFT))
+		KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), -EBUSY);
+	env_unpreserve(test, 0);
+	mock_pci_set_control(0, ATS_CTRL, 0);
+	mock_pci_set_control(0, PASID_CTRL, 0);
+}
+
+/* ATS and PASID on: found to be right by the next kernel, and not written. */
+static struct pci_dev *with_ats(struct kunit *test, void (*damage)(struct kunit *test))
+{
+	struct pci_dev *pdev = attached(test);
+
+	if (!IS_ENABLED(CONFIG_PCI_ATS))
+		kunit_skip(test, "needs PCI_ATS");
+	mock_pci_set_control(0, PASID_CTRL, PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_PRIV);
+	KUNIT_ASSERT_EQ(test, pci_enable_ats(pdev, PAGE_SHIFT), 0);
+	env_kexec(test, damage);
+	return to_pci_dev(env_dev(test, 0));
+}
+
+static unsigned int writes_before;
+
+static void remember_writes(struct kunit *test)
+{
+	writes_before = mock_pci_control_writes();
+}
+
+static void U10_ats_is_carried(struct kunit *test)
+{
+	struct pci_dev *pdev = with_ats(test, remember_writes);
+
+	KUNIT_EXPECT_TRUE(test, iommu_lu_held(&pdev->dev));
+	KUNIT_EXPECT_EQ(test, mock_pci_control(0, ATS_CTRL), PCI_ATS_CTRL_ENABLE);
+	/* the others are not running: their smallest unit was set when they were probed */
+	KUNIT_EXPECT_EQ(test, mock_pci_control_writes(), writes_before + MOCK_NR_DEVICES - 1);
+
+	/* what a driver does when the device is attached */
+	KUNIT_EXPECT_EQ(test, pci_enable_ats(pdev, PAGE_SHIFT), 0);
+	KUNIT_EXPECT_EQ(test, mock_pci_control_writes(), writes_before + MOCK_NR_DEVICES - 1);
+	env_expect_dma(test, 0, true);
+
+	/* other units, and PASID as it is: an error, ours, and no write */
+	KUNIT_EXPECT_EQ(test, iommu_lu_pci_keep(pdev, ATS_CTRL, PCI_ATS_CTRL_ENABLE | 1, 0),
+			-EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_lu_pci_keep(pdev, PASID_CTRL, PCI_PASID_CTRL_ENABLE, 0),
+			-EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_lu_pci_keep(pdev, PASID_CTRL,
+						PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_PRIV, 0), 1);
+
+	/* it can be turned off like any other */
+	pci_disable_ats(pdev);
+	KUNIT_EXPECT_EQ(test, mock_pci_control(0, ATS_CTRL), 0);
+}
+
+static void change_ats(struct kunit *test)
+{
+	mock_pci_set_control(0, ATS_CTRL, PCI_ATS_CTRL_ENABLE | 1);
+}
+
+static void change_pasid(struct kunit *test)
+{
+	mock_pci_set_control(0, PASID_CTRL, PCI_PASID_CTRL_ENABLE);
+}
+
+/* Stopped, and ATS is off: what the device has learned does not count any more. */
+static void expect_stopped(struct kunit *test, struct pci_dev *pdev)
+{
+	KUNIT_EXPECT_FALSE(test, iommu_lu_held(&pdev->dev));
+	KUNIT_EXPECT_FALSE(test, mock_pci_command(0) & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_FALSE(test, mock_pci_control(0, ATS_CTRL) & PCI_ATS_CTRL_ENABLE);
+	KUNIT_EXPECT_EQ(test, iommu_lu_device_incoming(MOCK_SEGMENT, pci_dev_id(pdev))->failed,
+			-EINVAL);
+	/* from here on like any other */
+	KUNIT_EXPECT_EQ(test, pci_enable_ats(pdev, PAGE_SHIFT), 0);
+	KUNIT_EXPECT_EQ(test, mock_pci_control(0, ATS_CTRL), PCI_ATS_CTRL_ENABLE);
+	pci_disable_ats(pdev);
+}
+
+static void U10_ats_differs(struct kunit *test)
+{
+	expect_stopped(test, with_ats(test, change_ats));
+}
+
+static void U10_pasid_differs(struct kunit *test)
+{
+	expect_stopped(test, with_ats(test, change_pasid));
 }
 
 /* Found at freeze as well: the device may change in between. */
@@ -218,6 +338,52 @@ static void U4_still_on_its_restored_domain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ldom->devices, 1);
 }
 
+/* --- a device that does not come back -------------------------------------------- */
+
+static void hide(struct kunit *test)
+{
+	mock_pci_hide(0);
+}
+
+/*
+ * It may be at work all the same, so its entry is there until its session is finished, and
+ * then no longer. Should it turn up later it is stopped like any other that was not taken over.
+ */
+static void U7_device_does_not_come_back(struct kunit *test)
+{
+	struct iommu_lu_device *ldev;
+	u64 *entry;
+
+	attached(test);
+	env_kexec(test, hide);
+	KUNIT_ASSERT_NULL(test, env_dev(test, 0));
+	ldev = iommu_lu_device_incoming(MOCK_SEGMENT, 0);
+	KUNIT_ASSERT_NOT_NULL(test, ldev);
+	entry = phys_to_virt(mock_hw[0].table);
+	KUNIT_EXPECT_EQ(test, *entry, ldev->ser.mock.entry);
+
+	iommu_lu_forget_device(MOCK_SEGMENT, 0);
+	KUNIT_EXPECT_EQ(test, *entry, 0);
+	KUNIT_EXPECT_EQ(test, ldev->failed, -ENODEV);
+
+	mock_pci_show(0);
+	KUNIT_ASSERT_NOT_NULL(test, env_dev(test, 0));
+	KUNIT_EXPECT_FALSE(test, iommu_lu_held(env_dev(test, 0)));
+	KUNIT_EXPECT_FALSE(test, mock_pci_command(0) & PCI_COMMAND_MASTER);
+}
+
+/* One that has is not disturbed by that. */
+static void U7_device_has_come_back(struct kunit *test)
+{
+	attached(test);
+	env_kexec(test, NULL);
+	iommu_lu_forget_device(MOCK_SEGMENT, 0);
+	/* nor is anybody by a device that was never preserved */
+	iommu_lu_forget_device(MOCK_SEGMENT, PCI_DEVFN(1, 0));
+	KUNIT_EXPECT_TRUE(test, iommu_lu_held(env_dev(test, 0)));
+	env_expect_dma(test, 0, true);
+}
+
 static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(C2_driver_without_ops),
 	KUNIT_CASE(C2_device_without_iommu),
@@ -225,13 +391,20 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(U11_interrupts),
 	KUNIT_CASE(U10_virtual_function),
 	KUNIT_CASE(U10_bridge),
-	KUNIT_CASE(U10_ats),
+	KUNIT_CASE(U10_ats_of_others),
+	KUNIT_CASE(U10_page_requests),
+	KUNIT_CASE(U10_control_changed_before_freeze),
+	KUNIT_CASE(U10_ats_is_carried),
+	KUNIT_CASE(U10_ats_differs),
+	KUNIT_CASE(U10_pasid_differs),
 	KUNIT_CASE(C14_state_changed_before_freeze),
 	KUNIT_CASE(C14_entry_changed_before_freeze),
 	KUNIT_CASE(C10_reset),
 	KUNIT_CASE(C11_image),
 	KUNIT_CASE(C14_preserve_during_freeze),
 	KUNIT_CASE(U4_still_on_its_restored_domain),
+	KUNIT_CASE(U7_device_does_not_come_back),
+	KUNIT_CASE(U7_device_has_come_back),
 	{}
 };
 

@@ -63,6 +63,10 @@ struct iommu_lu_unit {
  * @failed: errno for an inherited domain that could not be restored, else 0
  * @unit_index: the driver's, for domains that belong to one unit: where in @ser
  *	the index of the unit of its devices goes, at freeze; else NULL
+ * @msi: the driver's, for formats that record MSI doorbells: where in @ser they are,
+ *	room for IOMMU_DOMAIN_SER_MAX_SW_MSI; else NULL
+ * @nr_msi: the driver's: where in @ser their number is
+ * @msi_start: the driver's: where in @ser the start of their window is
  * @owner: who may claim the devices of an inherited domain
  * @device_left: called under the group mutex when a device leaves an inherited
  *               domain for another one
@@ -78,6 +82,9 @@ struct iommu_lu_domain {
 	u32 index;
 	int failed;
 	u32 *unit_index;
+	struct iommu_sw_msi_ser *msi;
+	u8 *nr_msi;
+	u64 *msi_start;
 	void *owner;
 	void (*device_left)(void *arg);
 	void *arg;
@@ -141,6 +148,8 @@ struct iommu_lu_device {
  *	Group mutex held.
  * @quiesce_device: @dev could not be taken over and its bus master is off:
  *	remove what the hardware still has for it. Group mutex held.
+ * @forget_device: a device behind an adopted unit was never probed, and nobody can ask
+ *	for it any more: remove its entries. No device is probed meanwhile. May sleep.
  *
  * A driver that has none is refused with -EOPNOTSUPP. All ops are required.
  * Beside them a driver has to adopt its units when it starts, and to leave them
@@ -160,6 +169,7 @@ struct iommu_lu_ops {
 	int (*restore_device)(struct device *dev, struct iommu_domain *domain,
 			      struct iommu_lu_device *ldev);
 	void (*quiesce_device)(struct device *dev);
+	void (*forget_device)(struct iommu_lu_device *ldev);
 };
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
@@ -171,6 +181,7 @@ bool iommu_lu_sealed(void);
 struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token);
 struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf);
 struct iommu_lu_domain *iommu_lu_iommufd_domains(u64 iommufd_id);
+int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg), void *arg);
 int iommu_lu_add_unit(struct iommu_lu_unit *unit);
 void iommu_lu_del_unit(struct iommu_lu_unit *unit);
 int iommu_lu_register_file_handler(struct liveupdate_file_handler *fh);
@@ -191,6 +202,7 @@ int iommu_lu_preserve_device(struct device *dev, u64 iommufd_id);
 void iommu_lu_unpreserve_device(struct device *dev);
 int iommu_lu_freeze_device(struct device *dev);
 void iommu_lu_unfreeze_device(struct device *dev);
+void iommu_lu_forget_device(u32 segment, u16 bdf);
 
 /* device.c: called from the iommu core, group mutex held */
 struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton);
@@ -222,7 +234,9 @@ int iommu_lu_add_rid(struct iommu_device_ser *ser, u16 rid);
 int iommu_lu_pci_rids(struct device *dev, struct iommu_device_ser *ser);
 bool iommu_lu_keep_master(struct pci_dev *pdev);
 bool iommu_lu_bus_preserved(struct pci_bus *bus);
+bool iommu_lu_keep_config(struct pci_bus *bus);
 void iommu_lu_pci_quiesce(struct device *dev);
+int iommu_lu_pci_keep(struct pci_dev *pdev, int pos, u16 want, u16 ignore);
 void iommu_lu_quiesce_incoming(void);
 
 /* fail_nth.c: guard(iommu_lu_fail)("stage") */
@@ -264,6 +278,12 @@ static inline bool iommu_lu_preserved(struct device *dev) { return false; }
 static inline bool iommu_lu_is_restored(struct iommu_domain *domain) { return false; }
 static inline bool iommu_lu_keep_master(struct pci_dev *pdev) { return false; }
 static inline bool iommu_lu_bus_preserved(struct pci_bus *bus) { return false; }
+static inline bool iommu_lu_keep_config(struct pci_bus *bus) { return false; }
+static inline int iommu_lu_pci_keep(struct pci_dev *pdev, int pos, u16 want, u16 ignore)
+{
+	return 0;
+}
+
 static inline void iommu_lu_kexec_image(struct kimage *image) { }
 static inline void iommu_lu_memfd_pin(struct folio *folio) { }
 static inline void iommu_lu_memfd_hold(struct file *file) { }
