@@ -130,6 +130,7 @@ int intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 		if (did < IDA_START_DID || xa_load(&owners, did)) {
 			pr_err("%s: domain id %u belongs to another domain\n", iommu->name, did);
 			ldev->failed = -EINVAL;
+			ldev->ser.intel.did = 0;
 			continue;
 		}
 		ret = xa_insert(&owners, did, ldev->domain, GFP_KERNEL) ?:
@@ -137,6 +138,62 @@ int intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 	}
 	xa_destroy(&owners);
 	return ret;
+}
+
+/* Does the domain of a device have its id on the unit? Then it goes with the domain. */
+static bool id_is_domains(struct intel_iommu *iommu, struct iommu_lu_device *ldev)
+{
+	struct iommu_domain *domain = ldev->domain->domain;
+
+	return domain && xa_load(&to_dmar_domain(domain)->iommu_array, iommu->seq_id);
+}
+
+/**
+ * intel_lu_drop_id - release the domain id of a device that is not taken over
+ * @iommu: unit that has taken the id
+ * @ldev: record, failed; its entries are removed, so the id is in no cache any more
+ *
+ * Unless the domain has got it, or another device may still come for it. Happens rarely,
+ * so that looking for that one may take its time.
+ */
+void intel_lu_drop_id(struct intel_iommu *iommu, struct iommu_lu_device *ldev)
+{
+	struct iommu_lu_device *other;
+	u16 did = ldev->ser.intel.did;
+
+	if (!did || id_is_domains(iommu, ldev))
+		return;
+	for (other = ldev->unit->first; other; other = other->next)
+		if (other->ser.intel.did == did && !other->failed)
+			return;
+	for (other = ldev->unit->first; other; other = other->next)
+		if (other->ser.intel.did == did)
+			other->ser.intel.did = 0;
+	ida_free(&iommu->domain_ida, did);
+}
+
+/**
+ * intel_lu_in_use - is a unit needed by devices that were, or are to be, handed over?
+ * @iommu: unit that is about to be removed, or NULL
+ */
+bool intel_lu_in_use(struct intel_iommu *iommu)
+{
+	struct iommu_lu_device *ldev;
+	struct iommu_lu_unit *unit;
+
+	if (!iommu)
+		return false;
+	unit = READ_ONCE(iommu->iommu.lu);
+	if (!unit) {
+		unit = iommu_lu_unit_incoming(iommu->reg_phys);
+		for (ldev = unit ? unit->first : NULL; ldev && !ldev->held; ldev = ldev->next)
+			;
+		if (!ldev)
+			return false;
+	}
+	pr_err("%s: devices behind it are preserved or taken over, it cannot be removed\n",
+	       iommu->name);
+	return true;
 }
 
 /**

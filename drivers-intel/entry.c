@@ -42,6 +42,16 @@ u16 intel_lu_context_did(struct intel_lu_context c)
 }
 
 /**
+ * intel_lu_context_ats - may the device use ATS?
+ * @c: context entry
+ * @scalable: what kind of entry it is
+ */
+bool intel_lu_context_ats(struct intel_lu_context c, bool scalable)
+{
+	return scalable ? c.lo & INTEL_CONTEXT_DTE : FIELD_GET(INTEL_CONTEXT_TT, c.lo);
+}
+
+/**
  * intel_lu_pasid_second - the entry that attaches a PASID to a second-stage domain
  * @ssptptr: physical address of the top second-stage table
  * @aw: address width of the tables, as in the entry

@@ -21,6 +21,8 @@
 #define INTEL_CONTEXT_TT		GENMASK_ULL(3, 2)
 #define INTEL_CONTEXT_AW		GENMASK_ULL(2, 0)
 #define INTEL_CONTEXT_DID		GENMASK_ULL(23, 8)
+/* scalable mode: translation requests are answered (DTE) */
+#define INTEL_CONTEXT_DTE		BIT_ULL(2)
 /* What hardware looks at. High 6:3 are available to software. */
 #define INTEL_CONTEXT_LO_USED		(INTEL_ENTRY_PRESENT | BIT_ULL(1) | INTEL_CONTEXT_TT | \
 					 INTEL_ENTRY_POINTER)
@@ -60,6 +62,7 @@ struct intel_lu_pasid {
 struct intel_lu_context intel_lu_context_make(u64 ssptptr, u8 aw, u16 did, bool dev_iotlb);
 bool intel_lu_context_equal(struct intel_lu_context a, struct intel_lu_context b);
 u16 intel_lu_context_did(struct intel_lu_context c);
+bool intel_lu_context_ats(struct intel_lu_context c, bool scalable);
 
 struct intel_lu_pasid intel_lu_pasid_second(u64 ssptptr, u8 aw, u16 did, bool coherent,
 					    bool dirty);

@@ -60,6 +60,7 @@ int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_lu_domain
 
 /* adopt.c */
 int intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit);
+void intel_lu_drop_id(struct intel_iommu *iommu, struct iommu_lu_device *ldev);
 
 /* restore.c */
 int intel_lu_restore_id(struct intel_iommu *iommu, struct dmar_domain *domain, u16 did);
@@ -67,6 +68,7 @@ struct iommu_domain *intel_lu_restore_domain(struct device *dev, struct iommu_lu
 int intel_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 			    struct iommu_lu_device *ldev);
 void intel_lu_quiesce_device(struct device *dev);
+void intel_lu_forget_device(struct iommu_lu_device *ldev);
 
 /* replace.c */
 int intel_lu_replace(struct dmar_domain *new, struct device *dev, struct dmar_domain *old);

@@ -90,8 +90,13 @@ void intel_lu_irq_shutdown(struct intel_iommu *iommu, const struct iommu_intel_s
  */
 bool intel_lu_keep_irq(struct intel_iommu *iommu, bool eim)
 {
-	return iommu_lu_inherited() &&
-	       !!(readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME) == eim;
+	if (!iommu_lu_inherited())
+		return false;
+	if (!!(readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME) == eim)
+		return true;
+	pr_warn("%s: interrupt remapping was left in another mode, so it is off for a moment\n",
+		iommu->name);
+	return false;
 }
 
 /**

@@ -171,11 +171,6 @@ int intel_lu_preserve_device(struct device *dev, struct iommu_domain *domain,
 		dev_err(dev, "iommu_lu: this kind of attachment is not carried\n");
 		return -EOPNOTSUPP;
 	}
-	if (info->pri_enabled) {
-		dev_err(dev, "iommu_lu: page requests are enabled, they are not carried\n");
-		return -EOPNOTSUPP;
-	}
-
 	/* A reference of our own: the id stays with the domain whatever happens. */
 	ret = domain_attach_iommu(dmar_domain, iommu);
 	if (ret)

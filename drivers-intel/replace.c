@@ -4,12 +4,11 @@
  *
  * The order is that of 6.5.3.3 "Guidance to Software for Invalidations" for a context
  * entry that is present and stays so: store; context cache, by device; PASID cache, by
- * the old domain id (scalable mode); IOTLB, by the old domain id. Each command waits
- * for its completion. Until the last one is done a request uses one set of tables or the
- * other, and both map memory of the device's owner only. After it the old tables and the
- * old PASID directory are used by nobody.
- *
- * ATS is not in use with a restored domain, so there is no device-TLB.
+ * the old domain id (scalable mode); IOTLB, by the old domain id; device-TLB, which would
+ * else be filled from the IOTLB again. Each command waits for its completion. Until the
+ * last one is done a request uses one set of tables or the other, and both map memory of
+ * the device's owner only. After it the old tables and the old PASID directory are used by
+ * nobody.
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
@@ -67,6 +66,17 @@ static int flush_context(u16 rid, void *arg)
 	return 0;
 }
 
+/* All of it: translations of other PASIDs are only lost. */
+static void flush_device_tlb(struct device_domain_info *info)
+{
+	/* an unplugged device would never complete it */
+	if (!info->ats_enabled || !pci_device_is_present(to_pci_dev(info->dev)))
+		return;
+	qi_flush_dev_iotlb(info->iommu, PCI_DEVID(info->bus, info->devfn), info->pfsid,
+			   info->ats_qdep, 0, MAX_AGAW_PFN_WIDTH);
+	quirk_extra_dev_tlb_flush(info, 0, MAX_AGAW_PFN_WIDTH, IOMMU_NO_PASID, info->ats_qdep);
+}
+
 static void flush(struct replace *replace, struct device *dev, struct dmar_domain *old, u16 new_did)
 {
 	struct intel_iommu *iommu = replace->iommu;
@@ -89,6 +99,7 @@ static void flush(struct replace *replace, struct device *dev, struct dmar_domai
 		}
 	}
 	iommu->flush.flush_iotlb(iommu, replace->old_did, 0, 0, DMA_TLB_DSI_FLUSH);
+	flush_device_tlb(dev_iommu_priv_get(dev));
 }
 
 /*

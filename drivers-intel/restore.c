@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
+#include <linux/pci-ats.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -108,11 +109,14 @@ void intel_lu_probe(struct device *dev)
 	if (ldev && !ldev->dev && ldev->unit && ldev->unit->iommu == &iommu->iommu) {
 		why = "its record is not sound";
 		if (!ldev->failed) {
-			if (!sm_supported(iommu))
+			why = sm_supported(iommu) ?
+			      adopt_pasid(info, &ldev->ser.intel, context, &dir, &table) : NULL;
+			if (!why) {
+				/* What the previous kernel did not use is not turned on now. */
+				if (!intel_lu_context_ats(context, sm_supported(iommu)))
+					info->ats_supported = 0;
 				return;
-			why = adopt_pasid(info, &ldev->ser.intel, context, &dir, &table);
-			if (!why)
-				return;
+			}
 			ldev->failed = -EINVAL;
 		}
 	}
@@ -216,6 +220,21 @@ static int check_pasid(struct device_domain_info *info, struct dmar_domain *doma
 	return -EINVAL;
 }
 
+/*
+ * Whatever the device translates itself it will be told to forget by a driver that knows
+ * of it, and in the units that it uses.
+ */
+static int check_ats(struct device_domain_info *info, const struct iommu_device_ser *ser)
+{
+	u16 want = PCI_ATS_CTRL_ENABLE | PCI_ATS_CTRL_STU(VTD_PAGE_SHIFT - PCI_ATS_MIN_STU);
+
+	if (!ser->ats_control || (info->ats_supported && ser->ats_control == want))
+		return 0;
+	dev_err(info->dev, "iommu_lu: ATS control is %#x, %s\n", ser->ats_control,
+		info->ats_supported ? "in other units" : "the driver does not use it");
+	return -EINVAL;
+}
+
 /* Every entry through which the hardware reaches the tables is what attach would write. */
 int intel_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 			    struct iommu_lu_device *ldev)
@@ -226,7 +245,8 @@ int intel_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 	struct intel_lu_context want;
 	int ret, i;
 
-	ret = intel_lu_restore_id(iommu, dmar_domain, ldev->ser.intel.did);
+	ret = check_ats(info, &ldev->ser) ?:
+	      intel_lu_restore_id(iommu, dmar_domain, ldev->ser.intel.did);
 	if (ret)
 		return ret;
 	if (sm_supported(iommu)) {
@@ -242,12 +262,32 @@ int intel_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 void intel_lu_quiesce_device(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct iommu_lu_device *ldev;
 
 	if (info->domain_attached)
 		return;
 	/* The inherited entry is still there; no domain of this kernel owns it. */
 	info->domain_attached = true;
 	device_block_translation(dev);
+
+	ldev = iommu_lu_device_incoming(info->segment, PCI_DEVID(info->bus, info->devfn));
+	if (ldev && ldev->unit && ldev->unit->iommu == &info->iommu->iommu)
+		intel_lu_drop_id(info->iommu, ldev);
+}
+
+/*
+ * The device itself cannot be told to forget what it has translated: it is not there, or
+ * nobody knows how to reach it. A translated request needs a present context entry, too.
+ * The tables that only the device has used stay reserved.
+ */
+void intel_lu_forget_device(struct iommu_lu_device *ldev)
+{
+	struct intel_iommu *iommu = to_intel_iommu(ldev->unit->iommu);
+	int i;
+
+	for (i = 0; i < ldev->ser.nr_rids; i++)
+		clear_context(ldev->ser.rids[i], iommu);
+	intel_lu_drop_id(iommu, ldev);
 }
 
 /*
@@ -275,6 +315,9 @@ static int attach_restored(struct dmar_domain *domain, struct device *dev)
 	ret = domain_attach_iommu(domain, iommu);
 	if (ret)
 		return ret;
+	/* In scalable mode probe_finalize() does it. It is on already: nothing is written. */
+	if (!sm_supported(iommu))
+		iommu_enable_pci_ats(info);
 	ret = cache_tag_assign_domain(domain, dev, IOMMU_NO_PASID);
 	if (ret) {
 		domain_detach_iommu(domain, iommu);

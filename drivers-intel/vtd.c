@@ -50,4 +50,5 @@ const struct iommu_lu_ops intel_lu_ops = {
 	.restore_domain = intel_lu_restore_domain,
 	.restore_device = intel_lu_restore_device,
 	.quiesce_device = intel_lu_quiesce_device,
+	.forget_device = intel_lu_forget_device,
 };

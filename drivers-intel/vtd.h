@@ -22,6 +22,7 @@ void intel_lu_keep_mode(struct intel_iommu *iommu);
 bool intel_lu_running(struct intel_iommu *iommu);
 bool intel_lu_adopt(struct intel_iommu *iommu);
 void intel_lu_abandon(struct intel_iommu *iommu);
+bool intel_lu_in_use(struct intel_iommu *iommu);
 void intel_lu_quiesce(void);
 void intel_lu_probe(struct device *dev);
 bool intel_lu_attach(struct iommu_domain *domain, struct device *dev,
@@ -42,6 +43,7 @@ static inline void intel_lu_keep_mode(struct intel_iommu *iommu) { }
 static inline bool intel_lu_running(struct intel_iommu *iommu) { return false; }
 static inline bool intel_lu_adopt(struct intel_iommu *iommu) { return false; }
 static inline void intel_lu_abandon(struct intel_iommu *iommu) { }
+static inline bool intel_lu_in_use(struct intel_iommu *iommu) { return false; }
 static inline void intel_lu_quiesce(void) { }
 static inline void intel_lu_probe(struct device *dev) { }
 static inline bool intel_lu_attach(struct iommu_domain *domain, struct device *dev,

@@ -390,6 +390,13 @@ static void entries(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, intel_lu_context_equal(c, d));
 	d.lo |= BIT_ULL(1);
 	KUNIT_EXPECT_FALSE(test, intel_lu_context_equal(c, d));
+	/* 9.3: TT; 9.4: DTE */
+	KUNIT_EXPECT_TRUE(test, intel_lu_context_ats(c, false));
+	c.lo ^= BIT_ULL(2);
+	KUNIT_EXPECT_FALSE(test, intel_lu_context_ats(c, false));
+	KUNIT_EXPECT_FALSE(test, intel_lu_context_ats(c, true));
+	c.lo |= BIT_ULL(2);
+	KUNIT_EXPECT_TRUE(test, intel_lu_context_ats(c, true));
 
 	/* 9.6: P, AW 4:2, PGTT 8:6, SSADE 9, SSPTPTR; DID 79:64, PWSNP 87 */
 	p = intel_lu_pasid_second(0x123456789000ULL, 3, 0xabcd, true, true);

@@ -24,6 +24,7 @@ static void add(struct ids *ids, int unit, int device, int domain, u16 did)
 	struct iommu_lu_device *ldev = &ids->device[device];
 
 	ldev->ser.intel.did = did;
+	ldev->unit = &ids->unit[unit];
 	ldev->domain = &ids->domain[domain];
 	ldev->next = ids->unit[unit].first;
 	ids->unit[unit].first = ldev;
@@ -136,6 +137,78 @@ static void given_back(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, xa_empty(&domain->iommu_array));
 }
 
+/* Of a domain that never got it: released with the last device that could have come. */
+static void nobody_comes_for_it(struct kunit *test)
+{
+	struct ids *ids = ids_of(test);
+
+	add(ids, 0, 0, 0, 7);
+	add(ids, 0, 1, 0, 7);
+	add(ids, 0, 2, 1, 8);
+	adopt(test);
+	ids->device[0].failed = -ENOMEM;
+	intel_lu_drop_id(&ids->iommu[0], &ids->device[0]);
+	KUNIT_EXPECT_TRUE(test, taken(ids, 0, 7));
+	ids->device[1].failed = -ENODEV;
+	intel_lu_drop_id(&ids->iommu[0], &ids->device[1]);
+	KUNIT_EXPECT_FALSE(test, taken(ids, 0, 7));
+	KUNIT_EXPECT_TRUE(test, taken(ids, 0, 8));
+
+	/* now it is somebody else's */
+	KUNIT_ASSERT_EQ(test, ida_alloc_range(&ids->iommu[0].domain_ida, 7, 7, GFP_KERNEL), 7);
+	intel_lu_drop_id(&ids->iommu[0], &ids->device[0]);
+	KUNIT_EXPECT_TRUE(test, taken(ids, 0, 7));
+}
+
+/* The domain has got it, and another device of it fails. */
+static void domain_keeps_it(struct kunit *test)
+{
+	struct ids *ids = ids_of(test);
+
+	add(ids, 0, 0, 0, 7);
+	add(ids, 0, 1, 0, 7);
+	adopt(test);
+	ids->domain[0].domain = &ids->dmar_domain.domain;
+	KUNIT_ASSERT_EQ(test, intel_lu_restore_id(&ids->iommu[0], &ids->dmar_domain, 7), 0);
+	ids->device[0].failed = -EINVAL;
+	ids->device[1].failed = -EINVAL;
+	intel_lu_drop_id(&ids->iommu[0], &ids->device[0]);
+	intel_lu_drop_id(&ids->iommu[0], &ids->device[1]);
+	KUNIT_EXPECT_TRUE(test, taken(ids, 0, 7));
+
+	ids->dmar_domain.domain.lu = &ids->domain[0];
+	ids->domain[0].incoming = true;
+	intel_lu_free_ids(&ids->dmar_domain);
+	KUNIT_EXPECT_FALSE(test, taken(ids, 0, 7));
+}
+
+/* The one that came second does not give away the id of the other. */
+static void clash_gives_nothing_away(struct kunit *test)
+{
+	struct ids *ids = ids_of(test);
+	int i;
+
+	add(ids, 0, 0, 0, 7);
+	add(ids, 0, 1, 1, 7);
+	adopt(test);
+	for (i = 0; i < 2; i++)
+		if (ids->device[i].failed)
+			intel_lu_drop_id(&ids->iommu[0], &ids->device[i]);
+	KUNIT_EXPECT_TRUE(test, taken(ids, 0, 7));
+}
+
+/* A unit that is to be removed */
+static void unit_in_use(struct kunit *test)
+{
+	struct ids *ids = ids_of(test);
+
+	KUNIT_EXPECT_FALSE(test, intel_lu_in_use(NULL));
+	KUNIT_EXPECT_FALSE(test, intel_lu_in_use(&ids->iommu[0]));
+	ids->iommu[0].iommu.lu = &ids->unit[0];
+	KUNIT_EXPECT_TRUE(test, intel_lu_in_use(&ids->iommu[0]));
+	KUNIT_EXPECT_FALSE(test, intel_lu_in_use(&ids->iommu[1]));
+}
+
 static int ids_init(struct kunit *test)
 {
 	struct ids *ids = kunit_kzalloc(test, sizeof(*ids), GFP_KERNEL);
@@ -171,6 +244,10 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(reserved),
 	KUNIT_CASE(foreign_fails_the_unit),
 	KUNIT_CASE(given_back),
+	KUNIT_CASE(nobody_comes_for_it),
+	KUNIT_CASE(domain_keeps_it),
+	KUNIT_CASE(clash_gives_nothing_away),
+	KUNIT_CASE(unit_in_use),
 	{}
 };
 
