@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "dumpfile.h"
+#include "reap.h"
+
+#define INCOMING "/sys/kernel/debug/iommu_lu/incoming"
 
 static const char usage[] =
 "NAME\n"
@@ -17,6 +20,7 @@ static const char usage[] =
 "SYNOPSIS\n"
 "    iommu-lu dump [--json] FILE\n"
 "    iommu-lu check [--state FILE] IMAGE\n"
+"    iommu-lu reap [--state FILE] SESSION\n"
 "    iommu-lu --help | --version\n"
 "\n"
 "DESCRIPTION\n"
@@ -28,14 +32,21 @@ static const char usage[] =
 "    is loaded. IMAGE is what is given to kexec: a bzImage or an arm64 Image;\n"
 "    or a vmlinux. A kernel that is compressed as a whole must be unpacked.\n"
 "\n"
+"    reap ends a session that came from the previous kernel and that no VMM is\n"
+"    going to use: one that died, before or after it retrieved the session. Its\n"
+"    devices are stopped and reset, its memory is freed.\n"
+"\n"
 "OPTIONS\n"
 "    --json        print JSON. Numbers of 64 bits are strings, 0x... .\n"
 "    --state FILE  the state of this machine, a file as for dump. Without it the\n"
 "                  version is checked, but not whether IMAGE has the drivers.\n"
+"                  reap: what the machine has inherited, from\n"
+"                  " INCOMING " if not given\n"
 "\n"
 "EXIT STATUS\n"
-"    0  dump: all of the state is sound; check: IMAGE can take over\n"
-"    1  dump: part of it would be refused; check: IMAGE cannot take over\n"
+"    0  dump: all of the state is sound; check: IMAGE can take over; reap: done\n"
+"    1  dump: part of it would be refused; check: IMAGE cannot take over; reap:\n"
+"       something is left\n"
 "    2  wrong usage, or a file that cannot be read or is not what it should be\n";
 
 enum { GOOD, BAD, TROUBLE };
@@ -102,6 +113,7 @@ static const struct field smmuv3_fields[] = {
 
 static const struct field domain_fields[] = {
 	F(iommu_domain_ser, token), F(iommu_domain_ser, iommufd_id),
+	F(iommu_domain_ser, file_token),
 	F(iommu_domain_ser, top_pa), F(iommu_domain_ser, nr_tables),
 	F(iommu_domain_ser, pgsize_bitmap), F(iommu_domain_ser, format),
 	F(iommu_domain_ser, features), F(iommu_domain_ser, top_level),
@@ -121,7 +133,9 @@ static const struct field device_fields[] = {
 	F(iommu_device_ser, segment), F(iommu_device_ser, bdf), F(iommu_device_ser, vendor),
 	F(iommu_device_ser, device), F(iommu_device_ser, class), F(iommu_device_ser, pasid),
 	F(iommu_device_ser, hw_index), F(iommu_device_ser, domain_index),
-	F(iommu_device_ser, flags), F(iommu_device_ser, nr_rids),
+	F(iommu_device_ser, file_token), F(iommu_device_ser, flags),
+	F(iommu_device_ser, ats_control), F(iommu_device_ser, pasid_control),
+	F(iommu_device_ser, nr_rids),
 	ARRAY(iommu_device_ser, rids, IOMMU_DEVICE_SER_MAX_RIDS), END
 };
 
@@ -513,6 +527,21 @@ static int check(const char *name, const char *state)
 	return GOOD;
 }
 
+static int reap_session(const char *name, const char *state)
+{
+	struct dumpfile d;
+	int ret = TROUBLE;
+
+	if (load_dump(state, &d))
+		return TROUBLE;
+	if (d.err)
+		fprintf(stderr, "iommu-lu: %s: %s\n", state, iommu_lu_strerror(d.err));
+	else
+		ret = reap(name, &d);
+	dumpfile_free(&d);
+	return ret;
+}
+
 int main(int argc, char **argv)
 {
 	const char *state = NULL;
@@ -543,6 +572,16 @@ int main(int argc, char **argv)
 		if (i + 1 == argc)
 			return check(argv[i], state);
 	}
-	fputs("usage: iommu-lu dump [--json] FILE | check [--state FILE] IMAGE | --help\n", stderr);
+	if (argc > 2 && !strcmp(argv[1], "reap")) {
+		state = INCOMING;
+		if (!strcmp(argv[i], "--state") && i + 1 < argc) {
+			state = argv[i + 1];
+			i += 2;
+		}
+		if (i + 1 == argc)
+			return reap_session(argv[i], state);
+	}
+	fputs("usage: iommu-lu dump [--json] FILE | check [--state FILE] IMAGE |\n"
+	      "       reap [--state FILE] SESSION | --help\n", stderr);
 	return TROUBLE;
 }
