@@ -23,6 +23,8 @@ void case_failnth(long stage);
 void case_retrieve(long stage);
 void case_adopt(long stage);
 void case_pair(long stage);
+void case_example(long stage);
+void case_killed(long stage);
 
 /* Bind h's device to vfio-pci and get frames going. Reported step by step. */
 bool setup_heart(struct heart *h, unsigned int index, const char *bdf);
@@ -34,6 +36,8 @@ int jump(long stage);
 bool heartbeat_take_over(struct heart *h, int session);
 /* A file of debugfs iommu_lu for the host, which has the program that reads it */
 void say_dump(const char *name);
+/* Try to move the memory of a retrieved memfd. */
+void try_pins(struct heart *h);
 /* Phase marks; the runner notes when they arrive. */
 void phase(const char *name, const char *what, struct heart *h);
 /* Nothing for kmemleak to complain about? */

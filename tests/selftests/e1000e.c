@@ -41,16 +41,18 @@ static bool e1000e_done(const void *ring, unsigned int i, unsigned int *len)
 	return true;
 }
 
-static void e1000e_give(volatile void *bar, unsigned int tail)
+static void e1000e_give(volatile void *bar, void *ring, unsigned int tail)
 {
+	(void)ring;
 	nic_wr(bar, RDT, tail);
 }
 
-static int e1000e_start(volatile void *bar, uint64_t ring_iova, unsigned int n,
-				unsigned int tail)
+static int e1000e_start(int cdev, volatile void *bar, void *ring, uint64_t ring_iova,
+			unsigned int n, unsigned int tail)
 {
 	int rc;
 
+	(void)cdev;
 	nic_wr(bar, NIC_IMC, ~0U);
 	nic_wr(bar, NIC_CTRL, nic_rd(bar, NIC_CTRL) | NIC_CTRL_RST);
 	rc = nic_wait(bar, NIC_CTRL, NIC_CTRL_RST, 0, 1000);
@@ -68,7 +70,7 @@ static int e1000e_start(volatile void *bar, uint64_t ring_iova, unsigned int n,
 	nic_wr(bar, RDH, 0);
 	nic_wr(bar, NIC_RCTL, NIC_RCTL_EN | NIC_RCTL_UPE | NIC_RCTL_MPE |
 			      NIC_RCTL_BAM | NIC_RCTL_SECRC);
-	e1000e_give(bar, tail);
+	e1000e_give(bar, ring, tail);
 	return 0;
 }
 

@@ -332,7 +332,7 @@ void case_failnth(long stage)
 		case_heartbeat(stage);
 		return;
 	}
-	if (!nth_setup() || !setup_heart(&h, 0, opt_str("nic", "0000:00:03.0")))
+	if (!nth_setup() || !setup_heart(&h, 0, card_bdf(0)))
 		return;
 	/* the disk's tables come and go as it is used: not after this */
 	if (!ktap_rc(payload_unpack(), 0, "read the next kernel from the disk"))
@@ -410,7 +410,7 @@ static void check_memory(void)
 	uint64_t *mem, size = 0, i, bad = 0;
 	long free = vmstat("nr_free_pages");
 
-	size = (uint64_t)(free > 0 ? free : 0) * LU_PAGE / 10 * 8;
+	size = (uint64_t)(free > 0 ? free : 0) * page_size() / 10 * 8;
 	mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
 		   -1, 0);
 	if (!ktap(mem != MAP_FAILED, "get %llu MiB of memory", (unsigned long long)size >> 20))
@@ -457,7 +457,7 @@ static void check_held(struct heart *h, int from, int iommufd, int cdev, const c
 
 void case_retrieve(long stage)
 {
-	const char *bdf = opt_str("nic", "0000:00:03.0");
+	const char *bdf = card_bdf(0);
 	static struct heart h;
 	int from, memfd, rc = -1;
 	bool hit = false;
@@ -477,11 +477,6 @@ void case_retrieve(long stage)
 	from = lu_session_retrieve(SESSION_NAME);
 	if (!ktap_rc(from, 0, "retrieve the session"))
 		return;
-	if (opt_num("early", 0)) {
-		hit = true;
-		ktap_rc(lu_retrieve(from, TOKEN_VFIO), -ENODEV,
-			"retrieve of a device that is not bound to vfio-pci");
-	}
 	if (!ktap_rc(vfio_bind_driver(bdf, "vfio-pci"), 0, "bind %s to vfio-pci", bdf))
 		return;
 

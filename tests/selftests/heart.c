@@ -47,23 +47,62 @@ static int heart_common(struct heart *h, const char *bdf)
 	snprintf(h->bdf, sizeof(h->bdf), "%s", bdf);
 	h->cdev = h->iommufd = -1;
 	h->nic = nic_find(pci_id(bdf));
-	return h->nic ? 0 : -ENODEV;
+	if (!h->nic)
+		return -ENODEV;
+	if (h->nic->queue && (!h->window || h->window > h->nic->queue))
+		h->window = h->nic->queue;
+	return 0;
+}
+
+/* Write down where the pages lie, for the host. When they are pinned it stays true. */
+static int heart_write_map(struct heart *h)
+{
+	uint64_t *map = (void *)((char *)h->st + h->st->map_off);
+	uint64_t pages = h->size / LU_PAGE, i, pa;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (i = 0; i < pages && !rc; i++) {
+		pa = pagemap_pa(fd, (char *)h->st + i * LU_PAGE);
+		if (!pa)
+			rc = -EFAULT;
+		else if (h->same && map[i] && map[i] != pa)
+			rc = -EAGAIN;
+		map[i] = pa;
+	}
+	close(fd);
+	for (i = 0; i < h->st->map_pages && !rc; i++)
+		h->st->map_pa[i] = map[h->st->map_off / LU_PAGE + i];
+	return rc;
+}
+
+/* Where the device sees @off of the memfd. */
+static uint64_t heart_iova(struct heart *h, uint64_t off)
+{
+	uint64_t *map = (void *)((char *)h->st + h->st->map_off);
+
+	return h->same ? map[off / LU_PAGE] + off % LU_PAGE : h->st->iova + off;
 }
 
 static int heart_memfd(struct heart *h, uint64_t iova)
 {
-	uint64_t ring_len = opt_num("ring", 65520);
-	uint64_t buf_len = opt_num("bufs", 4096);
+	uint64_t ring_len = h->same ? LU_PAGE / NIC_DESC_SIZE :
+				      (uint64_t)opt_num("ring", 65520);
+	uint64_t buf_len = h->nic->queue ? h->nic->queue : (uint64_t)opt_num("bufs", 4096);
+	uint64_t ring_size = h->nic->queue ? h->nic->ring_size : ring_len * NIC_DESC_SIZE;
 	uint64_t map_off = LU_PAGE, map_len, ring_off, buf_off, size, i;
 	struct heart_state *st;
 	int rc;
 
 	/* the map is sized for itself as well: count generously */
-	map_len = round_up_page((buf_len + ring_len * NIC_DESC_SIZE / LU_PAGE + 80) *
-				sizeof(uint64_t));
+	map_len = round_up_page((buf_len + ring_size / LU_PAGE + 80 +
+				 page_size() / LU_PAGE) * sizeof(uint64_t));
 	ring_off = map_off + map_len;
-	buf_off = ring_off + round_up_page(ring_len * NIC_DESC_SIZE);
+	buf_off = ring_off + round_up_page(ring_size);
 	size = buf_off + buf_len * LU_PAGE;
+	size = (size + page_size() - 1) & -page_size();
 	if (map_len / LU_PAGE > 64)
 		return -E2BIG;
 
@@ -89,41 +128,24 @@ static int heart_memfd(struct heart *h, uint64_t iova)
 	st->map_pages = map_len / LU_PAGE;
 	h->ring = (char *)st + ring_off;
 	h->bufs = (uint8_t *)st + buf_off;
-	for (i = 0; i < ring_len; i++)
-		h->nic->fill(h->ring, i, iova + buf_off +
-					 i % buf_len * LU_PAGE);
-	return 0;
-}
-
-/* The pages are pinned by now: write down where they lie, for the host. */
-static int heart_write_map(struct heart *h)
-{
-	uint64_t *map = (void *)((char *)h->st + h->st->map_off);
-	uint64_t pages = h->size / LU_PAGE, i, ent;
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	for (i = 0; i < pages && !rc; i++) {
-		off_t at = ((uintptr_t)h->st / LU_PAGE + i) * sizeof(ent);
-
-		if (pread(fd, &ent, sizeof(ent), at) != sizeof(ent))
-			rc = -EIO;
-		else if (!(ent >> 63) || !(ent & ((1ULL << 55) - 1)))
-			rc = -EFAULT;
-		else
-			map[i] = (ent & ((1ULL << 55) - 1)) * LU_PAGE;
-	}
-	close(fd);
-	for (i = 0; i < h->st->map_pages && !rc; i++)
-		h->st->map_pa[i] = map[h->st->map_off / LU_PAGE + i];
+	rc = heart_write_map(h);
+	for (i = 0; i < (h->nic->queue ? h->nic->queue : ring_len) && !rc; i++)
+		h->nic->fill(h->ring, i, heart_iova(h, buf_off + i % buf_len * LU_PAGE));
 	return rc;
 }
 
 int heart_map_into(struct heart *h, struct heart *first)
 {
-	return ioas_map_file(first->iommufd, first->ioas, h->memfd, 0, h->size, h->st->iova);
+	uint64_t off;
+	int rc = 0;
+
+	if (!h->same)
+		return ioas_map_file(first->iommufd, first->ioas, h->memfd, 0, h->size,
+				     h->st->iova);
+	for (off = 0; off < h->size && !rc; off += page_size())
+		rc = ioas_map_file(first->iommufd, first->ioas, h->memfd, off, page_size(),
+				   heart_iova(h, off));
+	return rc;
 }
 
 int heart_map(struct heart *h)
@@ -142,7 +164,7 @@ int heart_open(struct heart *h, const char *bdf)
 	int rc = heart_common(h, bdf);
 
 	if (!rc)
-		rc = heart_memfd(h, HEART_IOVA);
+		rc = heart_memfd(h, opt_num("iova", HEART_IOVA));
 	if (rc)
 		return rc;
 	h->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
@@ -190,13 +212,16 @@ int heart_start(struct heart *h, unsigned int index)
 	uint64_t *map = (void *)((char *)h->st + h->st->map_off);
 	int rc;
 
-	h->bar = vfio_map_bar(h->cdev, 0, &h->bar_len);
+	rc = h->nic->bar ? h->nic->bar(h->cdev) : 0;
+	if (rc < 0)
+		return rc;
+	h->bar = vfio_map_bar(h->cdev, rc, &h->bar_len);
 	if (!h->bar)
 		return -ENXIO;
 	rc = vfio_bus_master(h->cdev, true);
 	if (!rc)
-		rc = h->nic->start(h->bar, h->st->iova + h->st->ring_off,
-				   h->st->ring_len,
+		rc = h->nic->start(h->cdev, h->bar, h->ring, heart_iova(h, h->st->ring_off),
+				   h->nic->queue ? h->nic->queue : h->st->ring_len,
 				   h->window ? h->window : h->st->ring_len - 1);
 	if (!rc)
 		say("@ring index=%u bdf=%s nic=%s state_pa=0x%llx", index, h->bdf,
@@ -265,7 +290,7 @@ static void *heart_thread(void *arg)
 		       h->nic->done(h->ring, h->st->next, &len))
 			heart_check(h, len);
 		if (h->window && h->st->next + h->window < h->st->ring_len)
-			h->nic->give(h->bar, h->st->next + h->window);
+			h->nic->give(h->bar, h->ring, h->st->next + h->window);
 		usleep(1000);
 	}
 	return NULL;

@@ -21,7 +21,7 @@ struct heart_state {
 	uint64_t magic;
 	uint64_t size;			/* of the memfd, in bytes */
 	uint64_t ring_off;
-	uint64_t ring_len;		/* descriptors */
+	uint64_t ring_len;		/* frames that it takes in all */
 	uint64_t buf_off;
 	uint64_t buf_len;		/* buffers of one page each */
 	uint64_t map_off;		/* u64 physical address per page of the memfd */
@@ -57,6 +57,7 @@ struct heart {
 	volatile void *bar;
 	size_t bar_len;
 	uint64_t window;		/* descriptors the card may have, 0: all */
+	bool same;			/* it sees each page at its physical address */
 
 	pthread_t thread;
 	bool stop;

@@ -55,16 +55,18 @@ static bool igb_done(const void *ring, unsigned int i, unsigned int *len)
 	return true;
 }
 
-static void igb_give(volatile void *bar, unsigned int tail)
+static void igb_give(volatile void *bar, void *ring, unsigned int tail)
 {
+	(void)ring;
 	nic_wr(bar, RDT, tail);
 }
 
-static int igb_start(volatile void *bar, uint64_t ring_iova, unsigned int n,
-			     unsigned int tail)
+static int igb_start(int cdev, volatile void *bar, void *ring, uint64_t ring_iova,
+		     unsigned int n, unsigned int tail)
 {
 	int rc;
 
+	(void)cdev;
 	nic_wr(bar, NIC_IMC, ~0U);
 	nic_wr(bar, EIMC, ~0U);
 	nic_wr(bar, NIC_CTRL, nic_rd(bar, NIC_CTRL) | NIC_CTRL_RST);
@@ -90,7 +92,7 @@ static int igb_start(volatile void *bar, uint64_t ring_iova, unsigned int n,
 	nic_wr(bar, RXDCTL, nic_rd(bar, RXDCTL) | RXDCTL_ENABLE);
 	nic_wr(bar, NIC_RCTL, NIC_RCTL_EN | NIC_RCTL_UPE | NIC_RCTL_MPE |
 			      NIC_RCTL_BAM | NIC_RCTL_SECRC);
-	igb_give(bar, tail);
+	igb_give(bar, ring, tail);
 	return 0;
 }
 

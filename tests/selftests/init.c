@@ -3,25 +3,29 @@
  * PID 1 of the test machine: runs the case that the kernel command line names.
  *
  *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed, leaks, failnth,
- *                      retrieve, adopt, pair
+ *                      retrieve, adopt, pair, example, killed
  *   lu.try=NAME        refuse: only that one
  *   lu.errno=N         refuse: with this error
  *   lu.sibling=BDF     refuse: another function of the device
  *   lu.fail=STEP:N     retrieve: the Nth allocation of memfd, iommufd or device fails
  *   lu.spare=BYTES     retrieve: all but the first so many bytes fail
- *   lu.early=1         retrieve: try the device before it is bound to vfio-pci
+ *   lu.unbound=1       heartbeat: leave it to the kernel to bind the device to vfio-pci
  *   lu.recover=1       retrieve: go on to a third kernel
  *   lu.nic=BDF         the device under test
  *   lu.nic2=BDF        a second one, running but not preserved
- *   lu.updates=N       live updates in a row (heartbeat, pair)
+ *   lu.updates=N       live updates in a row (heartbeat, pair, example)
  *   lu.shared=1        pair: both cards on one HWPT
  *   lu.preserve=0      heartbeat: leave the IOMMU and the device out
  *   lu.warmup=N        frames before each update
  *   lu.tail=N          frames after each update
  *   lu.frames=N        frames in all, at least
  *   lu.timeout_ms=N    give up when no frame arrives for so long
+ *   lu.torn=1          closed: the last frame need not be whole
  *   lu.strict=1        heartbeat: also try what must be refused on the way
  *   lu.ring=N lu.bufs=N  size of the ring, number of buffers
+ *   lu.iova=N          where the device sees the memfd
+ *   lu.same=1 lu.same2=1  the first, second card sees each page at its physical
+ *                      address, and has as many descriptors as fit into one
  *   lu.window=N lu.window2=N  give the first, second card only so many
  *                      descriptors at a time
  *   lu.next=WORD       goes to the command line of the next kernel
@@ -61,6 +65,8 @@ static const struct {
 	{ "retrieve", case_retrieve },
 	{ "adopt", case_adopt },
 	{ "pair", case_pair },
+	{ "example", case_example },
+	{ "killed", case_killed },
 };
 
 static void mount_at(const char *type, const char *dir)
@@ -141,6 +147,7 @@ void say_dump(const char *name)
 bool setup_heart(struct heart *h, unsigned int index, const char *bdf)
 {
 	h->window = opt_num(index ? "window2" : "window", 0);
+	h->same = opt_num(index ? "same2" : "same", 0);
 	return ktap_rc(vfio_bind_driver(bdf, "vfio-pci"), 0, "bind %s to vfio-pci", bdf) &&
 	       ktap_rc(heart_open(h, bdf), 0, "map and attach %s", bdf) &&
 	       ktap_rc(heart_start(h, index), 0, "start %s", bdf) &&

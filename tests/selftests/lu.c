@@ -152,6 +152,11 @@ long opt_num(const char *name, long def)
 	return s ? strtol(s, NULL, 0) : def;
 }
 
+const char *card_bdf(unsigned int card)
+{
+	return card ? opt_str("nic2", "0000:00:04.0") : opt_str("nic", "0000:00:03.0");
+}
+
 /*
  * The next kernel gets our own command line, with the stage counted up. Words
  * given as lu.next=WORD are added once, when leaving the first kernel.
@@ -238,6 +243,23 @@ long vmstat(const char *name)
 	return -1;
 }
 
+size_t page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+uint64_t pagemap_pa(int pagemap, const volatile void *va)
+{
+	uintptr_t at = (uintptr_t)va;
+	uint64_t ent, pfn;
+
+	if (pread(pagemap, &ent, sizeof(ent), at / page_size() * sizeof(ent)) != sizeof(ent) ||
+	    !(ent >> 63))
+		return 0;
+	pfn = ent & ((1ULL << 55) - 1);
+	return pfn ? pfn * page_size() + at % page_size() : 0;
+}
+
 uint64_t now_ms(void)
 {
 	struct timespec ts;
@@ -251,37 +273,71 @@ static int xioctl(int fd, unsigned long cmd, void *arg)
 	return ioctl(fd, cmd, arg) < 0 ? -errno : 0;
 }
 
+/* ---- programs ---- */
+
+int spawn(char *const argv[], FILE **out)
+{
+	int fd[2];
+	pid_t pid;
+
+	if (pipe(fd))
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		dup2(fd[1], STDOUT_FILENO);
+		dup2(fd[1], STDERR_FILENO);
+		close(fd[0]);
+		close(fd[1]);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	close(fd[1]);
+	*out = fdopen(fd[0], "r");
+	return *out ? pid : -errno;
+}
+
+bool spawn_line(FILE *out, char *line, size_t size)
+{
+	if (!fgets(line, size, out))
+		return false;
+	line[strcspn(line, "\n")] = 0;
+	say("# %s", line);
+	return true;
+}
+
 /* ---- live update ---- */
 
-/* Can be open once only, so it stays open. */
-static int lu_device(void)
+/* The device can be open once only: give it back, another process may want it. */
+static int lu_device_ioctl(unsigned long cmd, void *arg)
 {
-	static int fd = -1;
+	int fd = open("/dev/liveupdate", O_RDWR | O_CLOEXEC), rc;
 
 	if (fd < 0)
-		fd = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+		return -errno;
+	rc = xioctl(fd, cmd, arg);
+	close(fd);
+	return rc;
 }
 
 int lu_session_create(const char *name)
 {
 	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
-	int rc = lu_device();
+	int rc;
 
 	snprintf((char *)arg.name, sizeof(arg.name), "%s", name);
-	if (rc >= 0)
-		rc = xioctl(rc, LIVEUPDATE_IOCTL_CREATE_SESSION, &arg);
+	rc = lu_device_ioctl(LIVEUPDATE_IOCTL_CREATE_SESSION, &arg);
 	return rc < 0 ? rc : arg.fd;
 }
 
 int lu_session_retrieve(const char *name)
 {
 	struct liveupdate_ioctl_retrieve_session arg = { .size = sizeof(arg) };
-	int rc = lu_device();
+	int rc;
 
 	snprintf((char *)arg.name, sizeof(arg.name), "%s", name);
-	if (rc >= 0)
-		rc = xioctl(rc, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg);
+	rc = lu_device_ioctl(LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg);
 	return rc < 0 ? rc : arg.fd;
 }
 
@@ -407,6 +463,11 @@ int vfio_bind_driver(const char *bdf, const char *driver)
 	char path[160];
 	int rc;
 
+	/* the kernel has a driver of its own for some of the cards */
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind", bdf);
+	rc = file_write(path, bdf);
+	if (rc && rc != -ENOENT)
+		return rc;
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", bdf);
 	rc = file_write(path, driver);
 	if (rc)
@@ -656,6 +717,25 @@ int kexec_file(const char *cmdline)
 	return rc;
 }
 
+/* Somewhere in memory, in the largest piece of it there is. */
+static unsigned long memory_somewhere(void)
+{
+	unsigned long long from, to, best = 0, at = 0;
+	FILE *f = fopen("/proc/iomem", "re");
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx-%llx : System RAM", &from, &to) == 2 &&
+		    strstr(line, " : System RAM") && line[0] != ' ' && to - from > best) {
+			best = to - from;
+			at = from;
+		}
+	}
+	if (f)
+		fclose(f);
+	return (at + 0x2000000UL) & -page_size();
+}
+
 /*
  * The old system call: an image that carries no handover data. What is in it
  * does not matter (an endless loop), it must never be started.
@@ -663,14 +743,15 @@ int kexec_file(const char *cmdline)
 int kexec_plain(void)
 {
 	static const unsigned char loop[] = { 0xeb, 0xfe };
+	unsigned long at = memory_somewhere();
 	struct {
 		const void *buf;
 		size_t bufsz;
 		const void *mem;
 		size_t memsz;
-	} seg = { loop, sizeof(loop), (void *)0x2000000UL, LU_PAGE };
+	} seg = { loop, sizeof(loop), (void *)at, page_size() };
 
-	if (syscall(SYS_kexec_load, 0x2000000UL, 1UL, &seg,
+	if (syscall(SYS_kexec_load, at, 1UL, &seg,
 		    (unsigned long)KEXEC_ARCH_DEFAULT) < 0)
 		return -errno;
 	return 0;

@@ -12,8 +12,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
+/* Unit of all layouts, whatever the page size of the kernel. */
 #define LU_PAGE		4096UL
+
+/* The page size of the kernel: what memory is mapped in. */
+size_t page_size(void);
 
 /* Output: KTAP, phase marks and diagnostics, one printk record per call. */
 void ktap_begin(void);
@@ -29,11 +34,24 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *opt_str(const char *name, const char *def);
 long opt_num(const char *name, long def);
 
+/* The cards under test: lu.nic=BDF, lu.nic2=BDF */
+const char *card_bdf(unsigned int card);
+
+/* Run a program; what it says goes to *out. Returns its pid. */
+int spawn(char *const argv[], FILE **out);
+/* The next line that it says, passed on as a comment; false at the end. */
+bool spawn_line(FILE *out, char *line, size_t size);
+
 /* sysfs and friends */
 int file_write(const char *path, const char *text);
 long file_read(const char *path, char *buf, size_t size);
 void say_file(const char *path);
 long vmstat(const char *name);
+/*
+ * Physical address of what is at @va, by /proc/self/pagemap. 0 if nothing is there, or if
+ * we may not know.
+ */
+uint64_t pagemap_pa(int pagemap, const volatile void *va);
 uint64_t now_ms(void);
 
 /* /dev/liveupdate */

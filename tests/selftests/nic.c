@@ -13,6 +13,8 @@ const struct nic_ops *nic_find(uint32_t id)
 		return &e1000e_ops;
 	case 0x808610c9:
 		return &igb_ops;
+	case 0x1af41041:
+		return &virtio_ops;
 	}
 	return NULL;
 }

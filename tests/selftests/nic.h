@@ -7,27 +7,36 @@
 #define LU_SELFTESTS_NIC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define NIC_DESC_SIZE	16
 
 struct nic_ops {
 	const char *name;
+	/*
+	 * Of a card that can have no more than so many descriptors, which are then
+	 * used again and again: their number, and the size of its ring in bytes.
+	 */
+	unsigned int queue;
+	size_t ring_size;
 	/* descriptor @i of @ring: receive into @iova */
 	void (*fill)(void *ring, unsigned int i, uint64_t iova);
 	/* has the card filled descriptor @i, and with how many bytes? */
 	bool (*done)(const void *ring, unsigned int i, unsigned int *len);
+	/* which BAR the registers are in; NULL: the first one */
+	int (*bar)(int cdev);
 	/*
 	 * Start receiving into a ring of @n, the first @tail of them given to
 	 * the card. Bus master is the caller's business.
 	 */
-	int (*start)(volatile void *bar, uint64_t ring_iova, unsigned int n,
-		     unsigned int tail);
-	/* give the card the descriptors up to @tail */
-	void (*give)(volatile void *bar, unsigned int tail);
+	int (*start)(int cdev, volatile void *bar, void *ring, uint64_t ring_iova,
+		     unsigned int n, unsigned int tail);
+	/* give the card the descriptors up to @tail; @bar may be NULL if it has a queue */
+	void (*give)(volatile void *bar, void *ring, unsigned int tail);
 };
 
-extern const struct nic_ops e1000e_ops, igb_ops;
+extern const struct nic_ops e1000e_ops, igb_ops, virtio_ops;
 
 /* The driver for PCI vendor:device @id, or NULL. */
 const struct nic_ops *nic_find(uint32_t id);

@@ -28,11 +28,6 @@ static uint64_t token(unsigned int token, int i)
 	return token + 0x100 * i;
 }
 
-static const char *bdf(int i)
-{
-	return i ? opt_str("nic2", "0000:00:04.0") : opt_str("nic", "0000:00:03.0");
-}
-
 static bool wait_both(uint64_t n)
 {
 	return ktap_rc(heart_wait_more(&pair[0], n), 0, "frames arrive at the first card") &&
@@ -83,12 +78,12 @@ static bool pair_first(void)
 {
 	struct heart *second = &pair[1];
 
-	if (!setup_heart(&pair[0], 0, bdf(0)))
+	if (!setup_heart(&pair[0], 0, card_bdf(0)))
 		return false;
 	if (!shared())
-		return setup_heart(second, 1, bdf(1));
-	return ktap_rc(vfio_bind_driver(bdf(1), "vfio-pci"), 0, "bind the second card") &&
-	       ktap_rc(heart_join(second, bdf(1), &pair[0]), 0, "attach it to the same HWPT") &&
+		return setup_heart(second, 1, card_bdf(1));
+	return ktap_rc(vfio_bind_driver(card_bdf(1), "vfio-pci"), 0, "bind the second card") &&
+	       ktap_rc(heart_join(second, card_bdf(1), &pair[0]), 0, "attach it to the same HWPT") &&
 	       ktap_rc(heart_start(second, 1), 0, "start it") &&
 	       ktap_rc(heart_poll_start(second), 0, "poll it") &&
 	       ktap_rc(heart_wait(second, 20), 0, "its first frames");
@@ -102,7 +97,7 @@ static bool retrieve_pair(int session)
 		int memfd = lu_retrieve(session, token(TOKEN_MEMFD, i));
 
 		if (!ktap_rc(memfd, 0, "retrieve memfd %d", i) ||
-		    !ktap_rc(heart_adopt(&pair[i], bdf(i), memfd), 0, "adopt ring and buffers") ||
+		    !ktap_rc(heart_adopt(&pair[i], card_bdf(i), memfd), 0, "adopt ring and buffers") ||
 		    !ktap_rc(heart_poll_start(&pair[i]), 0, "poll"))
 			return false;
 	}
@@ -169,7 +164,7 @@ static bool pair_next(void)
 	int session, i;
 
 	for (i = 0; i < 2; i++)
-		if (!ktap_rc(vfio_bind_driver(bdf(i), "vfio-pci"), 0, "bind card %d", i))
+		if (!ktap_rc(vfio_bind_driver(card_bdf(i), "vfio-pci"), 0, "bind card %d", i))
 			return false;
 	say("@phase retrieve begin");
 	session = lu_session_retrieve(SESSION_NAME);

@@ -124,18 +124,18 @@ static int device_first(struct heart *h)
 static int anonymous(struct heart *h)
 {
 	int session = lu_session_create("refuse");
-	void *mem = mmap(NULL, LU_PAGE, PROT_READ | PROT_WRITE,
+	void *mem = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	mark(h);
-	ktap_rc(ioas_map_anon(h->iommufd, h->ioas, mem, LU_PAGE, OTHER_IOVA), 0,
+	ktap_rc(ioas_map_anon(h->iommufd, h->ioas, mem, page_size(), OTHER_IOVA), 0,
 		"map anonymous memory");
 	ktap_rc(lu_preserve(session, h->memfd, TOKEN_MEMFD), 0, "preserve the memfd");
 	ktap_rc(lu_preserve(session, h->iommufd, TOKEN_IOMMUFD), -EOPNOTSUPP,
 		"iommufd with a mapping that is not file-backed");
 	close(session);
-	ktap_rc(ioas_unmap(h->iommufd, h->ioas, OTHER_IOVA, LU_PAGE), 0, "unmap it");
-	munmap(mem, LU_PAGE);
+	ktap_rc(ioas_unmap(h->iommufd, h->ioas, OTHER_IOVA, page_size()), 0, "unmap it");
+	munmap(mem, page_size());
 	return unmark(h);
 }
 
@@ -169,7 +169,7 @@ static int frozen(struct heart *h)
 	ktap_rc(hwpt_mark(h->iommufd, rc ? h->hwpt : second, 0x99, 0), -EBUSY,
 		"mark after preserve");
 	ktap_rc(unmark(h), -EBUSY, "clear after preserve");
-	ktap_rc(ioas_map_file(h->iommufd, h->ioas, h->memfd, 0, LU_PAGE, OTHER_IOVA),
+	ktap_rc(ioas_map_file(h->iommufd, h->ioas, h->memfd, 0, page_size(), OTHER_IOVA),
 		-EBUSY, "map after preserve");
 	ktap_rc(ioas_unmap(h->iommufd, h->ioas, HEART_IOVA, h->size), -EBUSY,
 		"unmap after preserve");
@@ -183,9 +183,9 @@ static int frozen(struct heart *h)
 	close(session);
 
 	/* and changes again when the session is gone */
-	ktap_rc(ioas_map_file(h->iommufd, h->ioas, h->memfd, 0, LU_PAGE, OTHER_IOVA),
+	ktap_rc(ioas_map_file(h->iommufd, h->ioas, h->memfd, 0, page_size(), OTHER_IOVA),
 		0, "map works again");
-	ktap_rc(ioas_unmap(h->iommufd, h->ioas, OTHER_IOVA, LU_PAGE), 0,
+	ktap_rc(ioas_unmap(h->iommufd, h->ioas, OTHER_IOVA, page_size()), 0,
 		"unmap works again");
 	ktap_rc(hwpt_alloc(h->iommufd, h->dev_id, h->ioas, 0, &id), 0,
 		"a new HWPT can be made again");
@@ -324,13 +324,16 @@ static uint16_t preserved_did(struct heart *h)
 	off_t at = sizeof(struct iommu_lu_dump);
 	struct iommu_device_ser dev;
 	struct iommu_lu_hdr hdr;
+	struct iommu_hw_ser hw;
 	uint16_t did = 0;
 
 	fd = open("/sys/kernel/debug/iommu_lu/outgoing", O_RDONLY | O_CLOEXEC);
-	if (session >= 0 && pread(fd, &hdr, sizeof(hdr), at) == sizeof(hdr)) {
+	if (session >= 0 && pread(fd, &hdr, sizeof(hdr), at) == sizeof(hdr) &&
+	    pread(fd, &hw, sizeof(hw), at + hdr.len) == sizeof(hw)) {
 		at += hdr.len + hdr.nr_hw * hdr.hw_size + hdr.nr_domains * hdr.domain_size;
 		if (pread(fd, &dev, sizeof(dev), at) == sizeof(dev))
-			did = dev.intel.did;
+			did = hw.type == IOMMU_HW_SER_INTEL ? dev.intel.did :
+			      hw.type == IOMMU_HW_SER_SMMUV3 ? dev.smmuv3.did : dev.amd.did;
 	}
 	close(fd);
 	close(session);
@@ -383,7 +386,7 @@ static int other_files(struct heart *h)
 }
 
 /* The host changes the entry that the hardware uses, and changes it back. */
-static int context_changed(struct heart *h)
+static int entry_changed(struct heart *h)
 {
 	int session = preserve_all(h, "refuse");
 	char line[2048];
@@ -393,8 +396,8 @@ static int context_changed(struct heart *h)
 	next_cmdline(line, sizeof(line), 2);
 	ktap_rc(kexec_file(line), 0, "load the next kernel");
 	say("@signal 1");
-	if (ktap_rc(heart_wait_signal(h, 1), 0, "the host has changed the context entry"))
-		ktap_rc(kexec_reboot(), -EBUSY, "kexec with another context entry");
+	if (ktap_rc(heart_wait_signal(h, 1), 0, "the host has changed the entry"))
+		ktap_rc(kexec_reboot(), -EBUSY, "kexec with another entry");
 	say("@signal 2");
 	ktap_rc(heart_wait_signal(h, 2), 0, "the host has changed it back");
 	ktap_rc(kexec_unload(), 0, "unload it");
@@ -520,7 +523,7 @@ static const struct {
 	{ .name = "kexec-nothing", .run = kexec_nothing },
 	{ .name = "kexec-without-kho", .run = kexec_without_kho },
 	{ .name = "kexec-foreign", .run = kexec_foreign, .only_when_named = true },
-	{ .name = "context-changed", .run = context_changed, .only_when_named = true },
+	{ .name = "entry-changed", .run = entry_changed, .only_when_named = true },
 	{ .name = "cycle-ids", .run = cycle_ids, .only_when_named = true, .stops = true },
 	{ .name = "hot-reset", .run = hot_reset, .only_when_named = true },
 	{ .name = "removed", .run = removed, .only_when_named = true, .never_works = true,
@@ -540,16 +543,21 @@ void case_refuse(long stage)
 
 	if (!ktap(stage == 1, "still in the first kernel"))
 		return;
-	if (!setup_heart(&h, 0, opt_str("nic", "0000:00:03.0")))
+	if (!setup_heart(&h, 0, card_bdf(0)))
 		return;
 
 	/* the disk's tables come and go as it is used: not after this */
 	ktap_rc(payload_unpack(), 0, "read the next kernel from the disk");
 	/* An unmap leaves upper tables in place: have them before counting. */
-	rc = ioas_map_file(h.iommufd, h.ioas, h.memfd, 0, LU_PAGE, OTHER_IOVA);
+	rc = ioas_map_file(h.iommufd, h.ioas, h.memfd, 0, page_size(), OTHER_IOVA);
 	if (!rc)
-		rc = ioas_unmap(h.iommufd, h.ioas, OTHER_IOVA, LU_PAGE);
+		rc = ioas_unmap(h.iommufd, h.ioas, OTHER_IOVA, page_size());
 	ktap_rc(rc, 0, "map and unmap a page");
+	/* So is the table of its interrupts, with some IOMMUs. */
+	rc = vfio_msi(h.cdev, true);
+	if (!rc)
+		rc = vfio_msi(h.cdev, false);
+	ktap_rc(rc, 0, "enable and disable MSI");
 	pages = vmstat("nr_iommu_pages");
 
 	for (i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
@@ -583,7 +591,7 @@ void case_disabled(long stage)
 
 	if (!ktap(stage == 1, "still in the first kernel"))
 		return;
-	if (!setup_heart(&h, 0, opt_str("nic", "0000:00:03.0")))
+	if (!setup_heart(&h, 0, card_bdf(0)))
 		return;
 	ktap_rc(mark(&h), -EOPNOTSUPP, "mark with live update disabled");
 	ktap_rc(lu_session_create("refuse"), -ENOENT, "no /dev/liveupdate");
