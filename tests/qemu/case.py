@@ -6,25 +6,33 @@ Words after the options go to the kernel command line, see selftests/init.c:
 
     case.py lu.case=heartbeat lu.strict=1
     case.py --nic igb --port --flavour debug lu.updates=5
+    case.py --iommu amd lu.case=receive
     case.py lu.case=refuse lu.try=frozen
+    case.py --iommu smmuv3 --unit stage=2 --firmware lu.case=heartbeat
 """
 
 import argparse
 import re
 import sys
 
+import iommus
 import report
 from machine import Config, Nic
-from update import SPLAT, guest_initrd, run
+from update import SPLAT, run
 
-SHOW = re.compile(r"^(not )?ok |^[#@]|^1\.\.|^KTAP|^Linux version|iommu_lu|DMAR: \[DMA")
+SHOW = re.compile(r"^(not )?ok |^[#@]|^1\.\.|^KTAP|^Linux version|iommu_lu|DMAR: \[DMA"
+                  r"|Event logged|arm-smmu-v3")
 
 
 def main():
     par = argparse.ArgumentParser(description=__doc__,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
-    par.add_argument("--nic", choices=("e1000e", "igb"), default="e1000e")
+    par.add_argument("--nic", choices=("e1000e", "igb", "virtio-net"), default="e1000e")
+    par.add_argument("--iommu", choices=iommus.FAMILIES, default="vtd")
+    par.add_argument("--unit", metavar="OPTIONS", default="",
+                     help="for QEMU's IOMMU, beyond the usual: intremap=off, stage=1")
     par.add_argument("--port", action="store_true", help="card behind a root port")
+    par.add_argument("--firmware", action="store_true", help="arm64: UEFI and ACPI")
     par.add_argument("--rate", type=int, default=300, metavar="N", help="frames per second")
     par.add_argument("--flavour", default="plain",
                      choices=("plain", "debug", "off", "kunit"))
@@ -33,7 +41,6 @@ def main():
     par.add_argument("--all", action="store_true", help="show the whole console")
     par.add_argument("word", nargs="*", help="for the kernel command line")
     args = par.parse_args()
-    guest_initrd()
     start = []
 
     def on_line(now, text):
@@ -41,8 +48,11 @@ def main():
         if args.all or SHOW.search(text) or SPLAT.search(text):
             print("%9.4f  %s" % (now - start[0], text), flush=True)
 
-    result = run("case", Config(nics=(Nic(args.nic, args.port, args.rate),)), args.flavour,
-                 args.word, next_flavour=args.next, first_kernel=args.kernel, on_line=on_line)
+    config = Config(nics=(Nic(args.nic, args.port, rate=args.rate),),
+                    iommu=iommus.FAMILIES[args.iommu].machine + (args.unit and "," + args.unit),
+                    firmware=args.firmware)
+    result = run("case", config, args.flavour, args.word, next_flavour=args.next,
+                 first_kernel=args.kernel, on_line=on_line)
     print("\n".join(report.table(result)))
     faults = result.faults()
     print("\n" + ("\n".join(faults) or "no complaint") + "\nlogs: %s" % result.outdir)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Options by environment:
 
-KERNEL_PLAIN, KERNEL_DEBUG, KERNEL_OFF, KERNEL_KUNIT  kernel images (default: the build tree)
+KERNEL_PLAIN, KERNEL_DEBUG, KERNEL_OFF, KERNEL_KUNIT  kernel images (default: the build tree);
+         KERNEL_ARM64_PLAIN and so on for arm64
 KVER     kernel version in the build tree (7.2)
 RUNS     repeat each test that starts a machine that many times
 PAUSE_LIMIT  seconds that DMA may pause on a busy host (0.06)
@@ -10,8 +11,6 @@ ACCEL    accelerator of QEMU (tcg)
 
 import os
 import sys
-
-import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
@@ -22,7 +21,9 @@ def pytest_configure(config):
     for name, what in (("qemu", "starts a machine"), ("plain", "plain kernel"),
                        ("kunit", "kernel with KUnit and fault injection"),
                        ("debug", "kernel with KASAN, lockdep, kmemleak"),
+                       ("arm64", "kernels and machines for arm64"),
                        ("vtd", "modes and failure paths of VT-d"),
+                       ("amd", "page tables and failure paths of AMD-Vi"),
                        ("corruption", "damages what is handed over"),
                        ("failnth", "makes allocations fail")):
         config.addinivalue_line("markers", "%s: %s" % (name, what))
@@ -32,10 +33,3 @@ def pytest_generate_tests(metafunc):
     if RUNS > 1 and metafunc.definition.get_closest_marker("qemu"):
         metafunc.fixturenames.append("soak")
         metafunc.parametrize("soak", range(RUNS))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _guest():
-    """Build the guest programs before the first machine starts."""
-    from update import guest_initrd
-    guest_initrd()

@@ -10,9 +10,10 @@ import re
 import sys
 import time
 
+import iommus
 import report
 from machine import Config, Nic
-from update import REPO, guest_initrd, kernel, run
+from update import REPO, kernel, run
 
 # What to print when a console line arrives.
 STEPS = [
@@ -24,7 +25,10 @@ STEPS = [
     (r"^iommu_lu: sealed", "freeze: state sealed"),
     (r"^iommu_lu: (\S+): switched to the preserved tables",
      "shutdown: %s walks the preserved tables only"),
-    (r"^iommu_lu: (\S+): adopted", "adopt: %s goes on, nothing rewritten"),
+    (r"^arm-smmu-v3 (\S+): iommu_lu: everything that is not preserved is blocked",
+     "shutdown: %s has blocked everything else"),
+    (r"^(?:iommu_lu:|arm-smmu-v3) (\S+): (?:iommu_lu: )?adopted",
+     "adopt: %s goes on, nothing rewritten"),
     (r"^iommu_lu: (\S+): restored domain attached", "probe: %s on its restored domain"),
     (r"^@phase retrieve end", "retrieve: files are back"),
     (r"^@phase hotswap end frames=(\d+)", "hotswap: new tables in use, frame %s"),
@@ -35,6 +39,7 @@ STEPS = [
 
 def main():
     par = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    par.add_argument("--iommu", choices=iommus.FAMILIES, default="vtd")
     par.add_argument("--nic", choices=("e1000e", "igb"), default="e1000e")
     par.add_argument("--port", action="store_true", help="card behind a root port")
     par.add_argument("--kernel", metavar="IMAGE", help="test kernel (default: build tree)")
@@ -46,10 +51,9 @@ def main():
     args = par.parse_args()
 
     try:
-        image = args.kernel or kernel("plain")
+        image = args.kernel or kernel("plain", iommus.FAMILIES[args.iommu].arch)
     except FileNotFoundError as exc:
         sys.exit("demo: %s" % exc)
-    guest_initrd()
     start = time.monotonic()
 
     def on_line(now, text):
@@ -57,9 +61,11 @@ def main():
             if m := re.search(pattern, text):
                 print("%8.3f s  %s" % (now - start, what % m.groups()), flush=True)
 
-    config = Config(nics=(Nic(args.nic, args.port, args.rate),))
-    print("QEMU: q35, VT-d, %s%s, %d numbered frames per second"
-          % (args.nic, " behind a root port" if args.port else "", args.rate))
+    config = Config(nics=(Nic(args.nic, args.port, rate=args.rate),),
+                    iommu=iommus.FAMILIES[args.iommu].machine)
+    print("QEMU: %s, %s, %s%s, %d numbered frames per second"
+          % (config.family.arch, config.family.name, args.nic,
+             " behind a root port" if args.port else "", args.rate))
     result = run("demo", config, first_kernel=image, on_line=on_line,
                  append=["lu.case=heartbeat", "lu.updates=%d" % args.updates,
                          "lu.frames=%d" % args.frames,

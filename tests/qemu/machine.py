@@ -14,24 +14,17 @@ import tempfile
 import threading
 import time
 
+import iommus
 from traffic import Traffic
 
 PAGE = 4096
+FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 
-# Enough to judge an update, little enough not to slow it down.
+# Of cards and buses. Enough to judge an update, little enough not to slow it down.
 EVENTS = """
 pci_cfg_write
 pci_pm_transition
 pci_pm_bad_transition
-vtd_reg_dmar_root
-vtd_reg_ir_root
-vtd_reg_write_gcmd
-vtd_dmar_enable
-vtd_ir_enable
-vtd_dmar_fault
-vtd_fault_disabled
-vtd_inv_qi_enable
-vtd_inv_qi_setup
 e1000e_core_ctrl_sw_reset
 e1000e_cb_qdev_reset_hold
 e1000e_rx_null_descriptor
@@ -41,6 +34,31 @@ resettable_phase_hold_exec
 
 class MachineError(Exception):
     """The machine did not do what was waited for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Board:
+    """What differs between the architectures, apart from the IOMMU."""
+
+    qemu: str
+    triplet: str                # of the compiler for guest programs
+    image: str                  # in the build tree of a kernel
+    cpu: str
+    ram: int                    # physical address of the memory
+    ecam: int                   # and of the configuration space of bus 0
+    words: tuple                # for the kernel
+
+
+BOARDS = {
+    # no_timer_check: an emulated timer on a busy host may miss its deadline
+    "x86_64": Board("qemu-system-x86_64", "x86_64-linux-gnu", "arch/x86/boot/bzImage", "max", 0,
+                    0xb0000000,
+                    ("console=ttyS0", "earlycon=uart8250,io,0x3f8", "no_timer_check")),
+    # emulating pointer authentication and vectors of "max" costs seconds per boot
+    "arm64": Board("qemu-system-aarch64", "aarch64-linux-gnu", "arch/arm64/boot/Image",
+                   "neoverse-n1", 0x40000000, 0x4010000000,
+                   ("console=ttyAMA0", "earlycon=pl011,0x9000000")),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +75,40 @@ class Config:
     """What a machine looks like; one row of the table in test_liveupdate.py."""
 
     nics: tuple = (Nic(),)
-    iommu: str = "intel-iommu,intremap=on"
+    iommu: str = iommus.VTD.machine
+    firmware: bool = False      # arm64: boot by UEFI, so that there is ACPI
     memory: int = 2 << 30
-    cpu: str = "max"
+    cpu: str = ""               # not the board's
     extra: tuple = ()           # more options of QEMU
     events: tuple = ()          # of QEMU's trace, beyond EVENTS
+
+    # what QEMU has to be told about a model, besides its name
+    MODELS = {
+        "virtio-net": "virtio-net-pci,disable-legacy=on,iommu_platform=on,rx_queue_size=1024",
+    }
+
+    @property
+    def family(self):
+        return iommus.family(self.iommu)
+
+    @property
+    def board(self):
+        return BOARDS[self.family.arch]
+
+    def options(self):
+        """Machine and IOMMU, for QEMU."""
+        if self.family.arch == "x86_64":
+            return ["-machine", "q35,memory-backend=ram", "-device", self.iommu]
+        # Later versions of this machine have both stages whatever they are told.
+        stage = self.iommu.partition("stage=")[2]
+        out = ["-machine", "%s,gic-version=3,its=on,iommu=smmuv3,memory-backend=ram"
+               % ("virt-9.1" if stage else "virt")]
+        out += ["-global", "arm-smmuv3.stage=" + stage] if stage else []
+        return out + ["-bios", FIRMWARE] if self.firmware else out
+
+    def command(self, card):
+        """Where the command register of a card on bus 0 lies in memory."""
+        return self.board.ecam + (int(self.bdfs()[card][0][8:10], 16) << 15) + 4
 
     def bdfs(self):
         """Address of each card as Linux will name it, and of what is above it."""
@@ -77,6 +124,11 @@ class Config:
             else:
                 out.append(("0000:00:%02x.0" % slot, None))
         return out
+
+    def requester(self, card):
+        """Whose the DMA of a card is, in the trace: a conventional bridge hides it."""
+        bdf = self.bdfs()[card][0]
+        return bdf[:8] + "00.0" if self.nics[card].bridge >= 0 else bdf
 
 
 class Machine:
@@ -121,10 +173,8 @@ class Machine:
         return path
 
     def cmdline(self):
-        # no_timer_check: an emulated timer on a busy host may miss its deadline
-        words = ["console=ttyS0", "earlycon=uart8250,io,0x3f8", "printk.devkmsg=on",
-                 "loglevel=7", "no_timer_check", "kho=on", "liveupdate=on", "intel_iommu=on",
-                 "panic=-1"]
+        words = [*self.config.board.words, "printk.devkmsg=on", "loglevel=7", "kho=on",
+                 "liveupdate=on", "panic=-1", *self.config.family.words]
         for i, (bdf, _) in enumerate(self.config.bdfs()):
             words.append("lu.nic%s=%s" % ("" if i == 0 else i + 1, bdf))
         return " ".join(words + self.append)
@@ -136,17 +186,17 @@ class Machine:
             f.truncate(cfg.memory)
         self.ram = ram
         events = self.tmp / "events"
-        events.write_text(EVENTS.strip() + "\n" + "".join(e + "\n" for e in cfg.events))
+        events.write_text("".join(e + "\n" for e in
+                                  (*EVENTS.split(), *cfg.family.parsers, *cfg.events)))
         self.trace_path = self.outdir / "trace.log"
         self.trace_path.touch()
 
-        argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
-                "-machine", "q35,memory-backend=ram", "-accel", os.environ.get("ACCEL", "tcg"),
-                "-cpu", cfg.cpu, "-smp", "2", "-m", str(cfg.memory >> 20),
+        argv = [cfg.board.qemu, "-nodefaults", "-no-user-config", "-display", "none",
+                *cfg.options(), "-accel", os.environ.get("ACCEL", "tcg"),
+                "-cpu", cfg.cpu or cfg.board.cpu, "-smp", "2", "-m", str(cfg.memory >> 20),
                 "-object", "memory-backend-file,id=ram,size=%d,mem-path=%s,share=on"
                 % (cfg.memory, ram),
                 "-no-reboot", "-serial", "stdio", "-monitor", "none",
-                "-device", cfg.iommu,
                 "-drive", "if=none,id=disk,format=raw,readonly=on,file=%s" % self._payload(),
                 "-device", "virtio-blk-pci,drive=disk,addr=0x2,disable-legacy=on,"
                            "iommu_platform=on",
@@ -169,14 +219,16 @@ class Machine:
             argv += ["-netdev", "dgram,id=net%d,local.type=unix,local.path=%s,"
                      "remote.type=unix,remote.path=%s" % (i, card, gen),
                      "-device", "%s,netdev=net%d,bus=%s,addr=%#x,romfile=%s"
-                     % (nic.model, i, bus, slot, nic.options and "," + nic.options)]
+                     % (cfg.MODELS.get(nic.model, nic.model), i, bus, slot,
+                        nic.options and "," + nic.options)]
         argv += cfg.extra
         if self.qtest_wanted:
             argv += ["-qtest", "unix:%s,server=on,wait=off" % (self.tmp / "qtest"),
                      "-qtest-log", "none"]
         (self.outdir / "command").write_text(" ".join(argv) + "\n")
 
-        self.traffic = Traffic(str(ram), paths, [nic.rate for nic in cfg.nics])
+        self.traffic = Traffic(str(ram), cfg.board.ram, paths,
+                               [nic.rate for nic in cfg.nics])
         # trace time stamps are wall clock
         self._epoch = time.time() - time.monotonic()
         with open(self.outdir / "qemu.stderr", "wb") as err:
@@ -310,10 +362,10 @@ class Machine:
 
     def read_ram(self, pa, size):
         with open(self.ram, "rb") as f:
-            f.seek(pa)
+            f.seek(pa - self.config.board.ram)
             return f.read(size)
 
     def write_ram(self, pa, data):
         with open(self.ram, "r+b") as f:
-            f.seek(pa)
+            f.seek(pa - self.config.board.ram)
             f.write(data)

@@ -6,71 +6,19 @@ guest memory. The new kernel must boot, name what is wrong, stop the device and
 leave everybody else alone.
 """
 
-import re
 import struct
 import subprocess
 
 import pytest
+from damage import OFFSET, TEXT, block, changer, device, domain, header, refused, unit
 from machine import Config
-from update import REPO, run, tool
+from update import tool
 
 pytestmark = [pytest.mark.qemu, pytest.mark.corruption]
 
-SEALED = 1
-HEADER = (REPO / "abi" / "iommu-lu.h").read_text(encoding="ascii")
-OFFSET = {(s, f): int(n) for s, f, n in
-          re.findall(r"IOMMU_LU_FIELD\((\w+), (\w+), (\d+)\);", HEADER)}
-TEXT = dict(re.findall(r"X\((\w+), \w+,\s+\"([^\"]+)\"\)",
-                       (REPO / "abi" / "validate.h").read_text(encoding="ascii")))
-MAGIC, = (struct.pack("<Q", int(n, 16)) for n in
-          re.findall(r"#define IOMMU_LU_MAGIC\s+(0x[0-9a-f]+)", HEADER))
-
-
-class Blob:
-    """The sealed blob in the memory of a machine."""
-
-    def __init__(self, machine, hdr):
-        self.m = machine
-        self.hdr = hdr
-        assert machine.read_ram(hdr, 8) == MAGIC, "no blob at %#x" % hdr
-        assert self.read(hdr, "iommu_lu_hdr", "flags", "I") & SEALED, "not sealed"
-        self.block = {kind: self.read(self.hdr, "iommu_lu_hdr", field, "Q") for kind, field in
-                      (("hw", "hw_blocks"), ("domain", "domain_blocks"),
-                       ("device", "device_blocks"))}
-        # a block begins with the address of the next and a count
-        self.record = {kind: pa + 16 for kind, pa in self.block.items()}
-
-    def read(self, base, record, field, fmt):
-        at = base + OFFSET[record, field]
-        return struct.unpack("<" + fmt, self.m.read_ram(at, struct.calcsize(fmt)))[0]
-
-    def write(self, base, record, field, fmt, value):
-        self.m.write_ram(base + OFFSET[record, field], struct.pack("<" + fmt, value))
-
-
-def changer(base, record):
-    """Makes makers of patches: field, format, and a new value or a function of the old one."""
-    def maker(field, fmt, change):
-        def patch(b):
-            at = base(b)
-            old = b.read(at, record, field, fmt)
-            b.write(at, record, field, fmt, change(old) if callable(change) else change)
-        return patch
-    return maker
-
-
-header = changer(lambda b: b.hdr, "iommu_lu_hdr")
-unit = changer(lambda b: b.record["hw"], "iommu_hw_ser")
 intel = changer(lambda b: b.record["hw"] + OFFSET["iommu_hw_ser", "intel"], "iommu_intel_ser")
-domain = changer(lambda b: b.record["domain"], "iommu_domain_ser")
-device = changer(lambda b: b.record["device"], "iommu_device_ser")
 context = changer(lambda b: b.record["device"] + OFFSET["iommu_device_ser", "intel"],
                   "iommu_device_intel_ser")
-
-
-def block(kind, offset, value):
-    return lambda b: b.m.write_ram(b.block[kind] + offset, struct.pack("<Q", (
-        b.block[kind] if value == "itself" else value)))
 
 
 def damage_root(b):
@@ -142,23 +90,9 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_corruption(request, case):
     patch, message = CASES[case]
-    done = []
-
-    def tamper(m):
-        _, _, blob = m.wait_line(r"^# outgoing: blob at (0x[0-9a-f]+)", 120)
-        m.wait_event(r"vtd_reg_dmar_root", 120, m.events_so_far())
-        patch(Blob(m, int(blob[1], 16)))
-        done.append(case)
-
     # without its iommufd nobody can ask for the domain
-    lost = case != "domain-iommufd"
-    result = run(request.node.name, Config(), "plain",
-                 ["lu.case=closed", "lu.ring=8000", "lu.timeout_ms=3000",
-                  "lu.domain_lost=%d" % lost], during=tamper)
-    assert done, "nothing was damaged: %s" % result.error
-    assert result.has(r"iommu_lu: .*not taken over.*%s|iommu_lu: .*%s" %
-                      (re.escape(message), re.escape(message))), "no message %r" % message
-    assert not result.closed_faults()
+    result = refused(request.node.name, Config(), [], patch, message,
+                     lost=case != "domain-iommufd")
 
     # the tool says the same of what the new kernel shows in debugfs
     dump = result.outdir / "incoming"

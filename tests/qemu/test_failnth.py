@@ -9,6 +9,7 @@ stage is through when there was nothing left to fail.
 import re
 
 import pytest
+from iommus import AMD, VTD
 from machine import Config
 from update import run
 
@@ -40,9 +41,11 @@ def unexpected(result, faults):
     return out
 
 
-@pytest.mark.parametrize("flavour", ["kunit", "debug"])
-def test_preserve_and_freeze(request, flavour):
-    result = run(request.node.name, Config(), flavour, ["lu.case=failnth"], timeout=900)
+@pytest.mark.parametrize("family, flavour", [(VTD, "kunit"), (VTD, "debug"), (AMD, "kunit")],
+                         ids=["kunit", "debug", "amd"])
+def test_preserve_and_freeze(request, family, flavour):
+    result = run(request.node.name, Config(iommu=family.machine), flavour, ["lu.case=failnth"],
+                 timeout=900)
     sites = {m[1]: (int(m[2]), int(m[3])) for _, text in result.lines
              if (m := re.match(r"@sites (\S+) (\d+) failed=(\d+)", text))}
     assert set(sites) == {"mark", "session", "preserve-memfd", "preserve-iommufd",
@@ -55,9 +58,9 @@ def test_preserve_and_freeze(request, flavour):
     assert result.stages == 2
 
 
-def adopt_run(name, stage, n):
+def adopt_run(name, family, stage, n):
     """One boot of the next kernel; what became of the device, or None without a failure."""
-    result = run("%s-%d" % (name, n), Config(), "kunit",
+    result = run("%s-%d" % (name, n), Config(iommu=family.machine), "kunit",
                  ["lu.case=adopt", "lu.next=iommu_lu.fail_nth=%s:%d" % (stage, n),
                   "lu.domain_lost=1"] + SMALL)
     where = "%s, allocation %d, see %s: " % (stage, n, result.outdir)
@@ -73,11 +76,14 @@ def adopt_run(name, stage, n):
     return ("held" if held else "stopped") if hit else None
 
 
-@pytest.mark.parametrize("stage", ["read", "adopt", "restore"])
-def test_adopt(request, stage):
+# what is read is the same for all
+@pytest.mark.parametrize("family, stage", [
+    (VTD, "read"), (VTD, "adopt"), (VTD, "restore"), (AMD, "adopt"), (AMD, "restore")],
+    ids=["read", "adopt", "restore", "amd-adopt", "amd-restore"])
+def test_adopt(request, family, stage):
     seen = []
     for n in range(1, LIMIT):
-        became = adopt_run(request.node.name, stage, n)
+        became = adopt_run(request.node.name, family, stage, n)
         if not became:
             break
         seen.append(became)

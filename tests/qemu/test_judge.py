@@ -3,6 +3,7 @@
 
 import pytest
 
+import iommus
 import qemutrace
 from machine import Config
 from traffic import Result
@@ -14,50 +15,142 @@ PAUSE_LIMIT = 0.060
 DEV = "0000:00:03.0"
 PORT = "0000:00:04.0"
 
-CLEAN = [
+# What a clean update looks like, whoever translates; the device is 00:03.0.
+COMMON = [
     (1.0, "pci_cfg_write e1000e 00:03.0 @0x4 <- 0x107"),
-    (1.1, "vtd_reg_dmar_root addr 0x111000 scalable 0"),
-    (1.2, "vtd_reg_write_gcmd status 0xc7000000 value 0xc6000000"),
-    (1.3, "vtd_reg_dmar_root addr 0x111000 scalable 0"),
     (1.4, "pci_cfg_write e1000e 00:05.0 @0x4 <- 0x100"),
-    (1.5, "vtd_dmar_fault sid 0x28 fault 2 addr 0x1000 write 1"),
     (1.6, "pci_pm_transition virtio-blk-pci 00:02.0 PM transition D0->D3"),
 ]
+CLEAN = {
+    "vtd": COMMON + [
+        (1.1, "vtd_reg_dmar_root addr 0x111000 scalable 0"),
+        (1.2, "vtd_reg_write_gcmd status 0xc7000000 value 0xc6000000"),
+        (1.3, "vtd_reg_dmar_root addr 0x111000 scalable 0"),
+        (1.5, "vtd_dmar_fault sid 0x28 fault 2 addr 0x1000 write 1"),
+    ],
+    "amd": COMMON + [
+        (1.1, "amdvi_control_status MMIO_STATUS state 0x7e01"),
+        (1.2, "amdvi_mmio_write AMDVI_MMIO_COMMAND_TAIL write addr 0x2008, size 4, val 0x20,"
+              " offset 0x2008"),
+        (1.3, "amdvi_translation_result devid: 00:03.0 gpa 0x1000002040 hpa 0x4321000"),
+        # the logs go first, the command buffer last
+        (1.31, "amdvi_control_status MMIO_STATUS state 0x7001"),
+        (1.32, "amdvi_control_status MMIO_STATUS state 0x6001"),
+        (1.5, "amdvi_translation_result devid: 00:05.0 gpa 0x1000002040 hpa 0x0"),
+        (1.8, "amdvi_control_status MMIO_STATUS state 0x6001"),
+        (1.9, "amdvi_control_status MMIO_STATUS state 0x7001"),
+    ],
+    "smmuv3": COMMON + [
+        (1.1, "smmuv3_write_mmio addr: 0x20 val:0x1 size: 0x4(0)"),
+        (1.2, "smmuv3_translate_success smmuv3-iommu-memory-region-24-1 sid=0x18"
+              " iova=0x1000002040 translated=0x4321040 perm=0x3 stage=1"),
+        (1.3, "smmuv3_translate_abort smmuv3-iommu-memory-region-40-3 sid=0x28 abort on"
+              " iova:0x1000002040 is_write=1"),
+        (1.4, "smmuv3_propagate_event C_BAD_STE sid=0x28"),
+        (1.7, "smmuv3_write_mmio addr: 0x20 val:0x1 size: 0x4(0)"),
+        (1.8, "smmuv3_write_mmio addr: 0x90 val:0x4000000044444008 size: 0x8(0)"),
+        (1.9, "smmuv3_write_mmio addr: 0x20 val:0x9 size: 0x4(0)"),
+    ],
+}
+families = pytest.mark.parametrize("family", CLEAN)
 
 
-def judge(extra=(), base=CLEAN, port=None):
+def judge(family, extra=(), base=None, port=None, requester=None):
+    base = CLEAN[family] if base is None else base
     events = qemutrace.parse(sorted(list(base) + list(extra)))
-    return qemutrace.judge(events, 0.5, 3, DEV, (port,), [(0.9, 2)])
+    return qemutrace.judge(events, 0.5, 3, DEV, (port,), [(0.9, 2)],
+                           proof=iommus.FAMILIES[family].proof, requester=requester)
 
 
-def test_clean_trace_passes():
-    assert judge() == []
+@families
+def test_clean_trace_passes(family):
+    assert judge(family) == []
 
 
-@pytest.mark.parametrize("line, complaint", [
-    ("pci_cfg_write e1000e 00:03.0 @0x4 <- 0x103", "bus master"),
-    ("pci_cfg_write pcie-root-port 00:04.0 @0x4 <- 0x103", "bus master"),
-    ("pci_cfg_write pcie-root-port 00:04.0 @0x3e <- 0x40", "secondary bus"),
-    ("pci_pm_transition e1000e 00:03.0 PM transition D0->D3", "D3"),
-    ("pci_pm_transition pcie-root-port 00:04.0 PM transition D0->D3", "D3"),
-    ("vtd_reg_write_gcmd status 0xc7000000 value 0x6000000", "without TE"),
-    ("vtd_dmar_enable enable 0", "switched off"),
-    ("vtd_dmar_fault sid 0x18 fault 2 addr 0x1000000000 write 1", "IOMMU fault"),
-    ("e1000e_core_ctrl_sw_reset Doing SW reset", "reset"),
-    ("resettable_phase_hold_exec obj=0x55(igb) method=1", "reset"),
-    ("e1000e_rx_null_descriptor Null RX descriptor!!", "empty descriptor"),
-    ("vtd_reg_dmar_root addr 0x222000 scalable 0", "moved again"),
-])
-def test_each_event_is_judged(line, complaint):
-    got = judge([(1.7, line)], port=PORT)
+FLAWS = {
+    None: [     # of the device, so the same in all families
+        ("pci_cfg_write e1000e 00:03.0 @0x4 <- 0x103", "bus master"),
+        ("pci_cfg_write pcie-root-port 00:04.0 @0x4 <- 0x103", "bus master"),
+        ("pci_cfg_write pcie-root-port 00:04.0 @0x3e <- 0x40", "secondary bus"),
+        ("pci_pm_transition e1000e 00:03.0 PM transition D0->D3", "D3"),
+        ("pci_pm_transition pcie-root-port 00:04.0 PM transition D0->D3", "D3"),
+        ("e1000e_core_ctrl_sw_reset Doing SW reset", "reset"),
+        ("resettable_phase_hold_exec obj=0x55(igb) method=1", "reset"),
+        ("e1000e_rx_null_descriptor Null RX descriptor!!", "empty descriptor"),
+    ],
+    "vtd": [
+        ("vtd_reg_write_gcmd status 0xc7000000 value 0x6000000", "IOMMU off"),
+        ("vtd_dmar_enable enable 0", "IOMMU off"),
+        ("vtd_ir_enable enable 0", "remapping off"),
+        ("vtd_dmar_fault sid 0x18 fault 2 addr 0x1000000000 write 1", "IOMMU fault"),
+        ("vtd_reg_dmar_root addr 0x222000 scalable 0", "moved again"),
+    ],
+    "amd": [
+        ("amdvi_control_status MMIO_STATUS state 0x7000", "IOMMU off"),
+        ("amdvi_mmio_write AMDVI_MMIO_DEVICE_TABLE write addr 0x0, size 8, val 0x55501ff,"
+         " offset 0x0", "register 0x0 written"),
+        ("amdvi_mmio_write AMDVI_MMIO_DEVICE_TABLE write addr 0x4, size 4, val 0x1,"
+         " offset 0x0", "register 0x0 written"),
+        ("amdvi_mmio_write UNHANDLED write addr 0x108, size 8, val 0x555000, offset 0x108",
+         "register 0x108 written"),
+        ("amdvi_translation_result devid: 00:03.0 gpa 0x1000002040 hpa 0x0", "IOMMU fault"),
+        ("amdvi_translation_result devid: 00:03.0 gpa 0x1000002040 hpa 0x1000002000",
+         "without translation"),
+        ("amdvi_invalid_dte PTE entry at 0x8000000000000003 is invalid ", "IOMMU fault"),
+        ("amdvi_dte_get_fail error: failed to access Device Entry devtab 0x1 offset 0x60",
+         "IOMMU fault"),
+        ("amdvi_get_pte_hwerror hardware error eccessing PTE at addr 0x1", "IOMMU fault"),
+        ("amdvi_mode_invalid error: translation level 0x7 translating addr 0x1000",
+         "IOMMU fault"),
+    ],
+    "smmuv3": [
+        ("smmuv3_write_mmio addr: 0x20 val:0x0 size: 0x4(0)", "IOMMU off"),
+        ("smmuv3_write_mmio addr: 0x20 val:0xc size: 0x4(0)", "IOMMU off"),
+        *(("smmuv3_write_mmio addr: %#x val:0x4c000042000000 size: 0x8(0)" % register,
+           "register %#x written" % register) for register in (0x28, 0x2c, 0x80, 0x84, 0x88)),
+        ("smmuv3_translate_disable smmuv3-iommu-memory-region-24-1 sid=0x18 bypass"
+         " (smmu disabled) iova:0x1000002040 is_write=1", "without translation"),
+        ("smmuv3_translate_bypass smmuv3-iommu-memory-region-24-1 sid=0x18 STE bypass"
+         " iova:0x1000002040 is_write=1", "without translation"),
+        ("smmuv3_translate_abort smmuv3-iommu-memory-region-24-1 sid=0x18 abort on"
+         " iova:0x1000002040 is_write=1", "IOMMU fault"),
+        ("smmuv3_propagate_event F_TRANSLATION sid=0x18", "IOMMU fault"),
+    ],
+}
+
+
+@pytest.mark.parametrize("family, line, complaint", [
+    (family, line, complaint) for family in CLEAN for key in (None, family)
+    for line, complaint in FLAWS[key]])
+def test_each_event_is_judged(family, line, complaint):
+    got = judge(family, [(1.7, line)], port=PORT)
     assert len(got) == 1 and complaint in got[0]
     # the same before the update is nobody's business
-    assert judge([(0.1, line)], port=PORT) == []
+    assert judge(family, [(0.1, line)], port=PORT) == []
 
 
-def test_missing_root_switch():
-    assert judge(base=[e for e in CLEAN if "root" not in e[1]]) == \
-        ["root table never switched"]
+@families
+def test_missing_switch(family):
+    events = qemutrace.parse(CLEAN[family])
+    base = [(e.time, e.text) for e in events if e.kind != "switch"]
+    assert judge(family, base=base) == ["the IOMMU was never switched over"]
+
+
+def test_requester_is_the_bridge():
+    """Then it counts what is done to the card, and what its bridge asks for."""
+    walk = (1.7, "amdvi_translation_result devid: 01:00.0 gpa 0x1000002040 hpa 0x4321000")
+    fault = (1.7, "amdvi_translation_result devid: 01:00.0 gpa 0x1000002040 hpa 0x0")
+    assert judge("amd", [walk], requester="0000:01:00.0") == []
+    assert judge("amd", requester="0000:01:00.0") == ["no translated DMA of the device"]
+    got = judge("amd", [walk, fault, (1.7, FLAWS[None][0][0])], requester="0000:01:00.0")
+    assert len(got) == 2 and any("IOMMU fault" in c for c in got) and \
+        any("bus master" in c for c in got)
+
+
+def test_missing_translation():
+    """A unit that lets everything through looks fine otherwise."""
+    assert judge("amd", base=[e for e in CLEAN["amd"] if "00:03.0 gpa" not in e[1]]) == \
+        ["no translated DMA of the device"]
 
 
 RATE = 300
@@ -135,3 +228,15 @@ def test_each_console_flaw(line, complaint):
 ])
 def test_incomplete_ktap(lines):
     assert verdict(stream(), lines)
+
+
+@pytest.mark.parametrize("family, line", [
+    ("vtd", "DMAR: [DMA Read NO_PASID] Request device [0000:00:%02x.0] fault addr 0x100000e000"
+            " [fault reason 0x01] Present bit in root entry is clear"),
+    ("amd", "vfio-pci 0000:00:%02x.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x0004"
+            " address=0x1000001000 flags=0x0000]"),
+])
+def test_fault_that_the_kernel_logs(family, line):
+    run = Run("t", Config(iommu=iommus.FAMILIES[family].machine), None,
+              [(1.0, line % 4), (1.1, line % 3)], [], [], [], [], 0, 2)
+    assert run.logged_faults() == ["console: " + line % 3]

@@ -8,11 +8,12 @@ import warnings
 
 import pytest
 
+from iommus import FAMILIES
+from machine import Config
 from update import REPO, SPLAT, run
 
-FLAVOURS = [pytest.param("kunit", marks=[pytest.mark.qemu, pytest.mark.kunit]),
-            pytest.param("debug", marks=[pytest.mark.qemu, pytest.mark.debug])]
-flavours = pytest.mark.parametrize("flavour", FLAVOURS)
+# All suites run on one machine of each architecture, the conformance suite on every IOMMU.
+MACHINES = ("vtd", "smmuv3")
 
 
 def suites_in(folder):
@@ -23,6 +24,24 @@ def suites_in(folder):
 
 
 SUITES = suites_in(REPO / "tests/kunit")
+
+
+def suites_on(machine):
+    """Without those of backends for another architecture: iommu_lu_<family>_*"""
+    def arch(suite):
+        family = FAMILIES.get(suite.removeprefix("iommu_lu_").split("_")[0], FAMILIES[machine])
+        return family.arch
+    return [suite for suite in SUITES if arch(suite) == FAMILIES[machine].arch]
+
+
+def boots(machines=MACHINES, more=lambda machine: [()]):
+    """Parameters of a test: machine, flavour, and the tuples of more(machine)."""
+    def marks(machine, flavour):
+        arm64 = FAMILIES[machine].arch == "arm64"
+        return [pytest.mark.qemu, getattr(pytest.mark, flavour)] + [pytest.mark.arm64] * arm64
+    return [pytest.param(machine, flavour, *rest, marks=marks(machine, flavour))
+            for machine in machines for flavour in ("kunit", "debug")
+            for rest in more(machine)]
 
 
 # --- KTAP -------------------------------------------------------------------
@@ -156,12 +175,13 @@ _boots = {}
 
 
 @pytest.fixture
-def boot(flavour, request):
+def boot(machine, flavour, request):
     """One boot for all tests that look at it."""
-    key = flavour, request.node.callspec.params.get("soak", 0)
+    key = machine, flavour, request.node.callspec.params.get("soak", 0)
     if key not in _boots:
-        result = run("kunit-%s-%d" % key, flavour=flavour,
-                     append=["kunit.enable=1", "kunit.filter_glob=iommu_lu*", "lu.case=leaks"])
+        suites = "iommu_lu*" if machine in MACHINES else CONFORMANCE
+        result = run("kunit-%s-%s-%d" % key, Config(iommu=FAMILIES[machine].machine), flavour,
+                     ["kunit.enable=1", "kunit.filter_glob=" + suites, "lu.case=leaks"])
         lines = [text for _, text in result.lines]
         user = next((i for i, text in enumerate(lines) if text.startswith("Run /init")), len(lines))
         results, faults = parse(lines[:user])
@@ -172,8 +192,8 @@ def boot(flavour, request):
     return _boots[key]
 
 
-@flavours
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("machine, flavour, suite",
+                         boots(more=lambda machine: zip(suites_on(machine))))
 def test_suite(boot, suite):
     """Every case of a suite passes; those that were skipped are told."""
     assert suite in boot.suites, "it was not run"
@@ -189,8 +209,23 @@ def test_suite(boot, suite):
         warnings.warn("skipped: " + ", ".join(skipped))
 
 
-@flavours
-def test_nothing_else_on_the_console(boot):
+@pytest.mark.parametrize("machine, flavour", boots())
+def test_nothing_else_on_the_console(boot, machine):
     """All suites to their end, no warning meanwhile, and nothing leaked."""
-    assert SUITES and sorted(boot.suites) == SUITES
+    assert suites_on(machine) and sorted(boot.suites) == suites_on(machine)
     assert not boot.faults
+
+
+CONFORMANCE = "iommu_lu_conformance"
+
+
+@pytest.mark.parametrize("machine, flavour", boots(FAMILIES))
+def test_conformance_on_hardware(boot, machine):
+    """Not only on the backend that lives in memory. What it cannot show is skipped."""
+    assert not boot.faults
+    leaves = [(path, res) for path, res in boot.suites[CONFORMANCE].leaves()
+              if path.endswith(".hardware")]
+    assert not [path for path, res in leaves if not res.ok]
+    done = [path for path, res in leaves if res.skip is None]
+    print("%d of %d cases on %s" % (len(done), len(leaves), FAMILIES[machine].name))
+    assert len(done) > len(leaves) // 2

@@ -2,25 +2,21 @@
 """VT-d: modes of translation x machines, and what can go wrong in each mode."""
 
 import dataclasses
-import mmap
-import os
 import re
-import signal
 import struct
-import subprocess
 
 import pytest
 
+import matrix
 import qemutrace
-import test_corruption
 import test_liveupdate
-from machine import Config, Nic
-from test_corruption import TEXT, Blob, context, header, intel
-from update import kernel, run
+from damage import OFFSET, TEXT, device, failing, flip, header, off_after_bus_master, poke, refused
+from iommus import VTD
+from matrix import CLOSED, Row
+from test_corruption import context, intel
+from update import run
 
 pytestmark = [pytest.mark.qemu, pytest.mark.vtd]
-
-CLOSED = test_liveupdate.CLOSED
 
 # mode: (options of the unit, words for the kernel)
 MODES = {
@@ -29,58 +25,27 @@ MODES = {
     "fs": (",scalable-mode=on,fsts=on", "intel_iommu=sm_on"),
 }
 
-# Without interrupt remapping a device could send any interrupt: VFIO wants to be told.
-NOIR = "iommufd.allow_unsafe_interrupts=1"
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A line of the matrix."""
-
-    nics: tuple = (Nic(),)
-    words: tuple = ("lu.case=heartbeat",)
-    intremap: bool = True
-    updates: int = 1
-    options: str = ""           # of the unit
-    modes: tuple = tuple(MODES)
-
-
-PAIR = (Nic(), Nic())
-ROWS = {
-    "e1000e": Row(),
-    "igb": Row((Nic("igb"),)),
-    "e1000e-port": Row((Nic("e1000e", port=True),)),
-    "igb-port": Row((Nic("igb", port=True),)),
-    "bridge": Row((Nic("e1000e", bridge=1),)),
-    "two-domains": Row(PAIR, ("lu.case=pair",)),
-    "one-domain": Row(PAIR, ("lu.case=pair", "lu.shared=1")),
-    "noir": Row(intremap=False),
-    "nointremap": Row(words=("lu.case=heartbeat", "nointremap", NOIR)),
-    "five": Row(updates=5),
+ROWS = matrix.ROWS | {
     # a unit that remembers what is not present, as one that is emulated for a guest
     "caching-mode": Row(options=",caching-mode=on"),
+    # ATS is used by the driver, though QEMU translates each access anew
+    "ats": Row((matrix.ATS,), options=",device-iotlb=on"),
     # with a page request queue
     "svm": Row(options=",svm=on,device-iotlb=on,pasid-bits=20", modes=("fs",)),
 }
-# Also with the debug kernel, which takes a minute.
-DEBUG = ("e1000e", "igb-port", "bridge", "two-domains", "one-domain", "five")
 
 
 def config(mode, row=Row()):
-    options = MODES[mode][0] + row.options + ",intremap=" + ("on" if row.intremap else "off")
-    nics = row.nics
     if mode != "legacy":
         # In scalable mode Linux makes no entry for the requester id that such a bridge
         # uses for all devices behind it. It is the first one's own as well.
-        nics = tuple(dataclasses.replace(n, bridge=0) if n.bridge > 0 else n for n in nics)
-    return Config(nics=nics, iommu="intel-iommu" + options)
+        row = dataclasses.replace(row, nics=tuple(
+            dataclasses.replace(n, bridge=0) if n.bridge > 0 else n for n in row.nics))
+    return matrix.config(VTD, row, MODES[mode][0])
 
 
 def words(mode, row=Row()):
-    out = [MODES[mode][1], "lu.updates=%d" % row.updates, "lu.warmup=100"]
-    if not row.intremap:
-        out.append(NOIR)
-    return list(row.words) + out
+    return [MODES[mode][1], *matrix.words(row)]
 
 
 modes = pytest.mark.parametrize("mode", MODES)
@@ -93,31 +58,19 @@ def name(request):
 
 # ---- the matrix ----
 
-@pytest.mark.parametrize(
-    "row, mode, flavour",
-    [pytest.param(r, m, "plain", marks=pytest.mark.plain) for r in ROWS for m in ROWS[r].modes] +
-    [pytest.param(r, m, "debug", marks=pytest.mark.debug) for r in DEBUG for m in ROWS[r].modes])
+@pytest.mark.parametrize("row, mode, flavour", matrix.cells(ROWS, MODES))
 def test_matrix(name, flavour, mode, row):
     row = ROWS[row]
-    result = run(name, config(mode, row), flavour, words(mode, row),
-                 timeout=1200 if row.updates > 1 else None)
-    faults = result.faults()
-    for card in range(1, len(row.nics)):
-        faults += result.traffic_faults(card) + result.trace_faults(card)
-    assert not faults, "\n  ".join(["see %s" % result.outdir] + faults)
-    assert result.stages == row.updates + 1 and len(result.updates) == row.updates
-    want = "adopted, %s mode" % ("legacy" if mode == "legacy" else "scalable")
-    assert sum(want in text for _, text in result.lines) == row.updates
-    assert sum("restored domain attached" in text for _, text in result.lines) == \
-        row.updates * len(row.nics)
+    kind = "legacy" if mode == "legacy" else "scalable"
+    result = matrix.update(name, row, config(mode, row), flavour, words(mode, row),
+                           "adopted, %s mode" % kind)
     assert result.has("Enabled IRQ remapping") == (row.intremap and "nointremap" not in row.words)
 
 
 @pytest.mark.plain
 @modes
 def test_unpreserved_device_is_stopped(name, mode):
-    test_liveupdate.unpreserved_is_stopped(name, dataclasses.replace(
-        config(mode), nics=(Nic(), Nic(rate=50))), "plain", [MODES[mode][1]])
+    test_liveupdate.unpreserved_is_stopped(name, config(mode), "plain", [MODES[mode][1]])
 
 
 INVALIDATIONS = ("vtd_inv_desc_cc_global", "vtd_inv_desc_cc_devices",
@@ -134,9 +87,9 @@ def test_invalidations(name, mode):
     """After the switch everything, after the replace the old domain, in the right order.
 
     If the unit says that it invalidates all by itself when the root table is set
-    (ESRTPS), as QEMU's does, there is nothing to see after the switch. The unit has no caching mode: what becomes present needs none. So the one for the
-    context entry of the device is that of the replace, and the attach of the restored
-    domain had none.
+    (ESRTPS), as QEMU's does, there is nothing to see after the switch. The unit has no
+    caching mode: what becomes present needs none. So the one for the context entry of the
+    device is that of the replace, and the attach of the restored domain had none.
     """
     cfg = dataclasses.replace(config(mode), events=INVALIDATIONS)
     result = run(name, cfg, "plain", words(mode))
@@ -164,6 +117,86 @@ def test_invalidations(name, mode):
     assert len(domains) == 1, "not all of one domain: %s" % domains
 
 
+# ---- ATS ----
+
+ATS = ROWS["ats"]
+# type 3 in bits 3:0; source id in 47:32, S in 0 and address in 63:12 of the other half (6.5.2.5)
+DEVICE_TLB = re.compile(r"vtd_inv_desc invalidate desc type device.*")
+
+
+@pytest.mark.plain
+@modes
+def test_ats(name, mode):
+    """Turned on by the first kernel and never written again; what the device has learned of
+    the old domain is taken from it last, when nothing can tell it again."""
+    events = (*INVALIDATIONS, "vtd_inv_desc")
+    result = run(name, dataclasses.replace(config(mode, ATS), events=events), "plain",
+                 words(mode, ATS))
+    test_liveupdate.check(result)
+    bdf = qemutrace.short(result.config.bdfs()[0][0])
+    control = [e for e in qemutrace.parse(result.events) if e.kind == "ats" and e.bdf == bdf]
+    assert control and control[-1].value == qemutrace.ATS_ENABLE
+    assert control[-1].time < result.begin
+
+    swap, end = result.updates[0].phases["hotswap"]
+    trace = [text for t, text in result.events if swap <= t <= end]
+    kinds = [text.split(" ")[0] for text in trace
+             if text.split(" ")[0] in INVALIDATIONS or DEVICE_TLB.match(text)]
+    want = ["vtd_inv_desc_cc_devices"] + ["vtd_inv_desc_pasid_cache_dsi"] * (mode != "legacy") + \
+        ["vtd_inv_desc_iotlb_domain", "vtd_inv_desc"]
+    at = kinds.index(want[0])
+    assert kinds[at:at + len(want)] == want
+
+
+def control(value):
+    return device("ats_control", "H", value)
+
+
+# What the next kernel finds, and why it does not go on with that.
+ATS_DAMAGE = {
+    "recorded-as-off": (control(0), "ATS or PASID control is not what this kernel goes on with"),
+    "other-units": (control(lambda v: v + 1),
+                    "ATS or PASID control is not what this kernel goes on with"),
+    "pasid-recorded": (device("pasid_control", "H", 1),
+                       "ATS or PASID control is not what this kernel goes on with"),
+    "not-enabled": (control(1), TEXT["DEVICE_CONTROL"]),
+    "unknown-bit": (control(0x8040), TEXT["DEVICE_CONTROL"]),
+    "entry-without": (context("context_lo", "Q", lambda v: v ^ 1 << 2), TEXT["DEVICE_ATS"]),
+}
+
+
+def stopped(result):
+    """Bus master off, then ATS. A driver of its own has the device afterwards."""
+    bdf = qemutrace.short(result.config.bdfs()[0][0])
+    events = [e for e in qemutrace.parse(result.events)
+              if e.bdf == bdf and e.time >= result.updates[0].begin]
+    off = next(i for i, e in enumerate(events)
+               if e.kind == "command" and not e.value & qemutrace.BUS_MASTER)
+    ats = next(i for i, e in enumerate(events)
+               if e.kind == "ats" and not e.value & qemutrace.ATS_ENABLE)
+    return off < ats
+
+
+@pytest.mark.corruption
+@pytest.mark.parametrize("mode", ["legacy", "fs"])
+@pytest.mark.parametrize("case", ATS_DAMAGE)
+def test_ats_damage(name, mode, case):
+    patch, message = ATS_DAMAGE[case]
+    result = refused(name, config(mode, ATS), [MODES[mode][1]], patch, message)
+    assert stopped(result)
+
+
+@pytest.mark.plain
+@modes
+def test_next_kernel_without_ats(name, mode):
+    """It would not tell the device when a translation is gone."""
+    result = run(name, config(mode, ATS), "plain",
+                 CLOSED + [MODES[mode][1], "lu.next=pci=noats", "lu.domain_lost=1"])
+    assert not result.closed_faults()
+    assert result.has("ATS or PASID control is not what this kernel goes on with")
+    assert stopped(result)
+
+
 # ---- the next kernel's command line says something else ----
 
 # What cannot be changed under a running device goes on as it was.
@@ -189,6 +222,18 @@ def test_next_kernel_of_another_mind(name, case):
     assert result.has(message)
 
 
+@pytest.mark.plain
+def test_next_kernel_without_x2apic(name):
+    """Interrupt remapping cannot change its mode while it is on. DMA does not notice."""
+    result = run(name, config("legacy", Row(options=",eim=on")), "plain",
+                 words("legacy") + ["lu.next=nox2apic"])
+    assert not result.console_faults() + result.traffic_faults()
+    assert [f for f in result.trace_faults() if "interrupt remapping" not in f] == []
+    assert result.has("Enabled IRQ remapping in x2apic mode")
+    assert result.has("interrupt remapping was left in another mode")
+    assert result.has("Enabled IRQ remapping in xapic mode")
+
+
 # ---- the next kernel cannot go on: everything is stopped ----
 
 @pytest.mark.plain
@@ -200,18 +245,8 @@ def test_next_kernel_without_iommu(name, mode):
     assert off_after_bus_master(result)
 
 
-def off_after_bus_master(result):
-    """Translation goes off only when the device is stopped."""
-    events = [e for e in qemutrace.parse(result.events) if e.time >= result.updates[0].begin]
-    short = qemutrace.short(result.config.bdfs()[0][0])
-    stop = next(i for i, e in enumerate(events)
-                if e.kind == "command" and e.bdf == short and not e.value & qemutrace.BUS_MASTER)
-    off = next(i for i, e in enumerate(events) if e.kind == "enable" and not e.value)
-    return stop < off
-
-
 def pasid_dir(b):
-    base = b.record["device"] + test_corruption.OFFSET["iommu_device_ser", "intel"]
+    base = b.record["device"] + OFFSET["iommu_device_ser", "intel"]
     return b.read(base, "iommu_device_intel_ser", "pasid_dir_pa", "Q")
 
 
@@ -220,24 +255,12 @@ def pasid_table(b):
 
 
 def root_table(b):
-    base = b.record["hw"] + test_corruption.OFFSET["iommu_hw_ser", "intel"]
+    base = b.record["hw"] + OFFSET["iommu_hw_ser", "intel"]
     return b.read(base, "iommu_intel_ser", "root_pa", "Q")
 
 
 def context_table(b):
     return struct.unpack("<Q", b.m.read_ram(root_table(b), 8))[0] & ~0xfff
-
-
-def poke(where, offset, value):
-    return lambda b: b.m.write_ram(where(b) + offset, struct.pack("<Q", value))
-
-
-def flip(where, offset, bits):
-    """Bits that keep the hardware going: a frame must land as a whole or not at all."""
-    def patch(b):
-        old, = struct.unpack("<Q", b.m.read_ram(where(b) + offset, 8))
-        poke(where, offset, old ^ bits)(b)
-    return patch
 
 
 DEVFN = 3 << 3
@@ -269,79 +292,19 @@ TABLES = {
 @pytest.mark.parametrize("case", TABLES)
 def test_damage(name, mode, case):
     patch, message = TABLES[case]
-    done = []
-
-    def tamper(m):
-        _, _, blob = m.wait_line(r"^# blob at (0x[0-9a-f]+)", 120)
-        m.wait_event(r"vtd_reg_dmar_root", 120, m.events_so_far())
-        patch(Blob(m, int(blob[1], 16)))
-        done.append(case)
-
-    result = run(name, config(mode), "plain", CLOSED + [MODES[mode][1], "lu.domain_lost=1"],
-                 during=tamper)
-    assert done, "nothing was damaged: %s" % result.error
-    assert result.has(r"iommu_lu: .*not taken over.*" + re.escape(message)), \
-        "no message %r" % message
-    assert not result.closed_faults()
+    refused(name, config(mode), [MODES[mode][1]], patch, message)
 
 
 # ---- the driver's own init fails after the units were adopted ----
-
-RETURN_EINVAL = bytes.fromhex("f30f1efa" "b8eaffffff" "c3")     # endbr64; mov $-22, %eax; ret
-
-
-def code_of(flavour, function, length=48):
-    """The first bytes of a function, out of the kernel's ELF file."""
-    path = kernel(flavour).parents[3] / "vmlinux"
-    symbols = subprocess.run(["nm", str(path)], check=True, capture_output=True, text=True)
-    addr, = (int(line.split()[0], 16) for line in symbols.stdout.splitlines()
-             if line.split()[1:] == ["T", function])
-    elf = path.read_bytes()
-    shoff, = struct.unpack_from("<Q", elf, 0x28)
-    shentsize, shnum = struct.unpack_from("<HH", elf, 0x3a)
-    for i in range(shnum):
-        kind, _, start, offset, size = struct.unpack_from("<IQQQQ", elf, shoff + i * shentsize + 4)
-        if kind != 8 and start and start <= addr < start + size:
-            return elf[offset + addr - start:][:length]
-    raise LookupError(function)
-
-
-def patch_code(m, old, new):
-    """Put new at the beginning of each copy of old in the guest's memory."""
-    os.kill(m.proc.pid, signal.SIGSTOP)
-    try:
-        with open(m.ram, "r+b") as f, mmap.mmap(f.fileno(), 0) as mem:
-            at, n = 0, 0
-            while at < len(mem):
-                try:
-                    at = os.lseek(f.fileno(), at, os.SEEK_DATA)
-                    stop = os.lseek(f.fileno(), at, os.SEEK_HOLE)
-                except OSError:
-                    break
-                while (hit := mem.find(old, at, stop)) >= 0:
-                    mem[hit:hit + len(new)] = new
-                    at, n = hit + len(new), n + 1
-                at = stop
-            return n
-    finally:
-        os.kill(m.proc.pid, signal.SIGCONT)
-
 
 @pytest.mark.plain
 @modes
 def test_init_fails(name, mode):
     """No interrupt for faults: the driver gives everything up, with devices running."""
-    code = code_of("plain", "dmar_set_interrupt")
-    done = []
-
-    def tamper(m):
-        at, _, _ = m.wait_line(r"^iommu_lu: .*: switched to the preserved tables", 120)
-        m.wait_line(r"^Linux version", 60, at)
-        done.append(patch_code(m, code, RETURN_EINVAL))
-
+    tamper, done = failing("plain", "dmar_set_interrupt")
     result = run(name, config(mode), "plain", CLOSED + [MODES[mode][1], "lu.domain_lost=1"],
                  during=tamper)
-    assert done and done[0], "nothing was patched: %s" % result.error
+    assert done, "nothing was patched: %s" % result.error
     assert result.has("adopted, ") and result.has("DMAR: Initialization failed")
     assert not result.closed_faults()
     assert off_after_bus_master(result)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Machines that every family of IOMMUs must do live updates on, in each of its modes."""
+
+import dataclasses
+
+import pytest
+from machine import Config, Nic
+from update import run
+
+# Without interrupt remapping a device could send any interrupt: VFIO wants to be told.
+NOIR = "iommufd.allow_unsafe_interrupts=1"
+
+# What follows a guest program that stops for good: a small ring, as a stopped model
+# runs through all of it.
+CLOSED = ["lu.case=closed", "lu.ring=8000", "lu.timeout_ms=3000"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A line of the matrix."""
+
+    nics: tuple = (Nic(),)
+    words: tuple = ("lu.case=heartbeat",)
+    intremap: bool = True
+    updates: int = 1
+    options: str = ""           # of the unit
+    modes: tuple = ()           # of the family; all of them if empty
+
+
+PAIR = (Nic(), Nic())
+# It has room for 1024 frames at a time: for 17 seconds, then.
+VIRTIO = Nic("virtio-net", rate=60)
+# QEMU's only card with ATS, and only where it is a PCI Express endpoint. For units that can.
+ATS = Nic("virtio-net", port=True, rate=60, options="ats=on")
+ROWS = {
+    "e1000e": Row(),
+    "igb": Row((Nic("igb"),)),
+    "e1000e-port": Row((Nic("e1000e", port=True),)),
+    "igb-port": Row((Nic("igb", port=True),)),
+    "virtio": Row((VIRTIO,)),
+    "bridge": Row((Nic("e1000e", bridge=1),)),
+    "two-domains": Row(PAIR, ("lu.case=pair",)),
+    "one-domain": Row(PAIR, ("lu.case=pair", "lu.shared=1")),
+    "noir": Row(intremap=False),
+    "nointremap": Row(words=("lu.case=heartbeat", "nointremap", NOIR)),
+    "five": Row(updates=5),
+}
+# Also with the debug kernel, which takes a minute.
+DEBUG = ("e1000e", "igb-port", "bridge", "two-domains", "one-domain", "five")
+
+
+def cells(rows, modes=()):
+    """Parameters of a test: row, mode if there are any, flavour of the kernel."""
+    def param(row, flavour):
+        return [pytest.param(row, *mode, flavour, marks=getattr(pytest.mark, flavour))
+                for mode in ([(m,) for m in rows[row].modes or modes] or [()])]
+
+    return sum((param(row, "plain") for row in rows), []) + \
+        sum((param(row, "debug") for row in DEBUG), [])
+
+
+def config(family, row, options=""):
+    """The machine of a row; options of a mode of the unit."""
+    remap = "" if row.intremap else ",intremap=off"
+    return Config(nics=row.nics, iommu=family.machine + options + row.options + remap)
+
+
+def words(row):
+    return [*row.words, "lu.updates=%d" % row.updates, "lu.warmup=100"] + \
+        [NOIR] * (not row.intremap)
+
+
+def update(name, row, cfg, flavour, append, adopted):
+    """All updates of a row, judged by all witnesses. adopted: what is said of each."""
+    result = run(name, cfg, flavour, append, timeout=1200 if row.updates > 1 else None)
+    faults = result.faults()
+    for card in range(1, len(row.nics)):
+        faults += result.traffic_faults(card) + result.trace_faults(card)
+    assert not faults, "\n  ".join(["see %s" % result.outdir] + faults)
+    assert result.stages == row.updates + 1 and len(result.updates) == row.updates
+    assert sum(adopted in text for _, text in result.lines) == row.updates
+    assert sum("restored domain attached" in text for _, text in result.lines) == \
+        row.updates * len(row.nics)
+    return result

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0
+"""SMMUv3: stages of translation x firmware x machines, and what can go wrong."""
+
+import dataclasses
+import re
+import struct
+
+import pytest
+
+import damage
+import matrix
+import test_liveupdate
+from damage import OFFSET, TEXT, flip
+from iommus import SMMUV3
+from matrix import Row
+from update import run
+
+pytestmark = [pytest.mark.qemu, pytest.mark.arm64]
+
+# mode: (options of the unit, boot by UEFI with ACPI; else with a device tree)
+MODES = {
+    "s1": (",stage=1", False),
+    "s2": (",stage=2", False),
+    "both": ("", False),
+    "s1-acpi": (",stage=1", True),
+    "s2-acpi": (",stage=2", True),
+    "both-acpi": ("", True),
+}
+DT = tuple(m for m in MODES if not MODES[m][1])
+
+# Interrupts are remapped by the ITS, which cannot be told not to. Firmware decides
+# about buses and their windows: a card on the root bus and one below a port will do.
+ROWS = {name: row if name in ("e1000e", "igb-port") else dataclasses.replace(row, modes=DT)
+        for name, row in matrix.ROWS.items() if not name.startswith("no")}
+
+# What the driver says it found: stages that the unit can do
+TRANS_S1, TRANS_S2 = 1 << 9, 1 << 10
+STAGES = {"s1": TRANS_S1, "s2": TRANS_S2, "both": TRANS_S1 | TRANS_S2}
+
+
+def config(mode, row=Row()):
+    options, firmware = MODES[mode]
+    return dataclasses.replace(matrix.config(SMMUV3, row, options), firmware=firmware)
+
+
+def check_stages(result, mode):
+    """The machine is the one that was asked for: QEMU may know better."""
+    found = {int(m[1], 16) for _, text in result.lines
+             if (m := re.search(r"arm-smmu-v3.*\(features 0x([0-9a-f]+)\)", text))}
+    assert {f & (TRANS_S1 | TRANS_S2) for f in found} == {STAGES[mode.split("-")[0]]}
+    assert result.has(r"^ACPI: IORT") == MODES[mode][1]
+
+
+modes = pytest.mark.parametrize("mode", MODES)
+stages = pytest.mark.parametrize("mode", DT)
+
+
+@pytest.fixture
+def name(request):
+    return "smmuv3-" + request.node.name
+
+
+# ---- the matrix ----
+
+@pytest.mark.parametrize("row, mode, flavour", matrix.cells(ROWS, MODES))
+def test_matrix(name, flavour, mode, row):
+    row = ROWS[row]
+    result = matrix.update(name, row, config(mode, row), flavour, matrix.words(row), "adopted")
+    check_stages(result, mode)
+
+
+@pytest.mark.plain
+@stages
+def test_large_pages(name, mode):
+    """Pages of 64K, in all tables as well. Each scratch area of KHO takes 512 MiB then."""
+    row = Row()
+    cfg = dataclasses.replace(config(mode, row), memory=6 << 30)
+    matrix.update(name, row, cfg, "64k", matrix.words(row), "adopted")
+
+
+@pytest.mark.plain
+@stages
+def test_held_until_finished(name, mode):
+    result = run(name, config(mode), append=["lu.case=heartbeat", "lu.strict=1"])
+    test_liveupdate.check(result)
+    assert sum("refused" in text for ok, text in result.ktap if ok) >= 6
+
+
+@pytest.mark.plain
+@stages
+def test_unpreserved_device_is_stopped(name, mode):
+    test_liveupdate.unpreserved_is_stopped(name, config(mode), "plain")
+
+
+# ---- what is refused before the jump ----
+
+@test_liveupdate.flavours
+@stages
+def test_refused(name, flavour, mode):
+    """One machine makes all attempts."""
+    result = run(name, config(mode), flavour, ["lu.case=refuse"], timeout=300)
+    assert not result.console_faults() + result.traffic_faults()
+    tried = {text[6:] for _, text in result.lines if text.startswith("# try ")}
+    assert not set(test_liveupdate.TRIES) - tried
+    assert result.stages == 1
+
+
+@pytest.mark.plain
+def test_kernel_without_us_is_refused(name):
+    result = run(name, config("both"), next_flavour="off",
+                 append=["lu.case=refuse", "lu.try=kexec-foreign"])
+    assert not result.console_faults() + result.traffic_faults()
+    assert result.stages == 1
+
+
+# ---- the next kernel finds damage: the device is stopped, the kernel boots on ----
+
+smmu = damage.changer(lambda b: b.record["hw"] + OFFSET["iommu_hw_ser", "smmuv3"],
+                      "iommu_smmuv3_ser")
+attached = damage.changer(lambda b: b.record["device"] + OFFSET["iommu_device_ser", "smmuv3"],
+                          "iommu_device_smmuv3_ser")
+
+STE_SIZE, SID = 64, 3 << 3
+
+
+def first_level(b):
+    """Of the stream table, which has two levels on this machine."""
+    base = b.record["hw"] + OFFSET["iommu_hw_ser", "smmuv3"]
+    return b.read(base, "iommu_smmuv3_ser", "strtab_pa", "Q")
+
+
+def entry(b):
+    """The stream table entry of the device."""
+    table, = struct.unpack("<Q", b.m.read_ram(first_level(b), 8))
+    return (table & 0xffffffffffc0) + SID * STE_SIZE
+
+
+def descriptor(b):
+    """Its context descriptor: the table is linear for a device without PASIDs."""
+    ste, = struct.unpack("<Q", b.m.read_ram(entry(b), 8))
+    return ste & 0xfffffffffffc0
+
+
+MEV = 1 << 19           # merge events, in the second quadword of an entry
+ALL = ("s1", "s2")
+# name: (modes, what is done, what the new kernel says). The bits in tables keep the
+# hardware going: a frame must land as a whole or not at all.
+DAMAGE = {
+    "flags": (ALL, smmu("flags", "I", 0x80), TEXT["HW_FLAGS"]),
+    "cr0": (ALL, smmu("cr0", "I", 0), TEXT["HW_REGISTER"]),
+    "table-elsewhere": (ALL, smmu("strtab_pa", "Q", lambda pa: pa ^ 0x10000),
+                        TEXT["HW_REGISTER"]),
+    "table-size": (ALL, smmu("strtab_base_cfg", "I", lambda cfg: cfg ^ 1), "differs"),
+    "second-levels": (ALL, smmu("nr_l2_tables", "I", lambda n: n + 1), "stream table is damaged"),
+    "identification": (ALL, smmu("idr0", "I", lambda idr: idr ^ (1 << 4)),
+                       "identification differs"),
+    "cr1": (ALL, smmu("cr1", "I", lambda cr1: cr1 ^ 1), "control registers differ"),
+    "cr2": (ALL, smmu("cr2", "I", lambda cr2: cr2 ^ 2), "control registers differ"),
+    "first-level": (ALL, damage.poke(first_level, 8 * 200, 0x5003), "stream table is damaged"),
+    "no-id": (ALL, attached("did", "H", 0), TEXT["DEVICE_DID"]),
+    "other-id": (ALL, attached("did", "H", lambda did: did ^ 0x15), TEXT["DEVICE_ENTRY"]),
+    "recorded-entry": (ALL, attached("ste", "Q", lambda ste: ste & ~1), TEXT["DEVICE_ENTRY"]),
+    # the entry is nobody's then, and does not wait for its device
+    "stream": (ALL, attached("sids", "I", lambda sid: sid ^ 8), "there is no record of it"),
+    "entry": (ALL, flip(entry, 8, MEV), "stream table entry differs"),
+    "descriptor": (("s1",), flip(descriptor, 0, 1 << 45), "context descriptor differs"),
+}
+
+
+@pytest.mark.corruption
+@pytest.mark.parametrize("case, mode", [(c, m) for c in DAMAGE for m in DAMAGE[c][0]])
+def test_damage(name, mode, case):
+    _, patch, message = DAMAGE[case]
+    damage.refused(name, config(mode), [], patch, message)
+
+
+# ---- counter-proofs ----
+
+@pytest.mark.plain
+@modes
+def test_stock_kernel_is_judged_dead(name, mode):
+    test_liveupdate.stock_is_dead(name, config(mode), ["IOMMU off", "register 0x80 written"])
