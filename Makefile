@@ -3,20 +3,24 @@
 # What a person types. The kernel reads Kbuild and Kconfig instead.
 
 KVER	?= 7.2
-ARCH	?= x86_64
 RUNS	?= 20
+IOMMU	?= vtd
+ARCH	?= $(if $(filter smmuv3,$(IOMMU)),arm64,x86_64)
 FUZZ_SECONDS	?= 60
 ROOT	:= build/root
 IN	:= scripts/in-root.sh $(ROOT)
 SOURCE	:= build/linux-$(KVER)
 STOCK	:= $(SOURCE)-stock
 TESTS	?= tests/abi tests/qemu
+# the cases of one architecture: those of a machine that is the other one are marked so
+MINE	:= $(if $(filter arm64,$(ARCH)),arm64,not arm64)
 PYTEST	:= KVER=$(KVER) $(IN) pytest -p no:cacheprovider
 
 .PHONY: help
 help:
 	@echo 'See it work:'
-	@echo '  make demo             live update of a machine in QEMU with DMA running, table and picture'
+	@echo '  make demo             live update of a machine in QEMU with DMA running, table and picture;'
+	@echo '                        IOMMU=vtd (default), amd or smmuv3'
 	@echo '  make test             all cases once'
 	@echo '  make test-corruption  damage what is handed over in 40 ways, see each blocked'
 	@echo '  make test-failnth     let every allocation fail in turn, in both kernels'
@@ -38,6 +42,7 @@ help:
 	@echo '  make clean        remove kernels and results; make distclean removes all of build/'
 	@echo
 	@echo 'KVER=$(KVER) is the kernel version. TESTS="tests/qemu -k igb" chooses cases. ACCEL=kvm uses KVM.'
+	@echo 'ARCH=arm64 takes kernels and machines with an SMMUv3, for any of the above.'
 
 .PHONY: root source source-stock
 root:
@@ -50,40 +55,40 @@ source: root
 source-stock: source
 	@scripts/kernel-source.sh $(ROOT) $(KVER) $(STOCK) "$$(cat $(SOURCE)/.debian-version)"
 
-.PHONY: kernel-plain kernel-off kernel-debug kernel-kunit kernel-stock kernels
-kernel-plain kernel-off kernel-debug kernel-kunit: kernel-%: source
+.PHONY: kernel-plain kernel-off kernel-debug kernel-kunit kernel-64k kernel-stock kernels
+kernel-plain kernel-off kernel-debug kernel-kunit kernel-64k: kernel-%: source
 	@$(IN) scripts/build-kernel.sh $(ARCH) $(KVER) $*
 
 kernel-stock: source-stock
 	@OVER=$(STOCK):$(SOURCE) $(IN) scripts/build-kernel.sh $(ARCH) $(KVER) stock
 
-kernels: kernel-plain kernel-off kernel-kunit
+kernels: kernel-plain kernel-off kernel-kunit $(if $(filter arm64,$(ARCH)),kernel-64k)
 
 .PHONY: demo test test-corruption test-failnth test-host test-debug test-kernel soak fuzz tools
 demo: kernel-plain
-	@KVER=$(KVER) $(IN) python3 tests/qemu/demo.py
+	@KVER=$(KVER) $(IN) python3 tests/qemu/demo.py --iommu $(IOMMU)
 
 test: kernels
-	@$(PYTEST) -m 'not debug and not corruption and not failnth' $(TESTS)
+	@$(PYTEST) -m '$(MINE) and not debug and not corruption and not failnth' $(TESTS)
 
 test-corruption: kernel-plain
-	@$(PYTEST) -m corruption $(TESTS)
+	@$(PYTEST) -m '$(MINE) and corruption' $(TESTS)
 
 test-failnth: kernel-kunit kernel-debug
-	@$(PYTEST) -m failnth $(TESTS)
+	@$(PYTEST) -m '$(MINE) and failnth' $(TESTS)
 
 test-host: root
 	@$(PYTEST) tests/abi
 
 test-debug: kernel-debug
-	@$(PYTEST) -m 'debug and not failnth' $(TESTS)
+	@$(PYTEST) -m '$(MINE) and debug and not failnth' $(TESTS)
 
 # stock comes second: most of it is in the compiler cache then
 test-kernel: kernel-kunit kernel-stock
 	@$(PYTEST) -m kernel tests/kernel
 
 soak: kernels
-	@RUNS=$(RUNS) $(PYTEST) -m 'qemu and not debug and not corruption and not failnth' $(TESTS)
+	@RUNS=$(RUNS) $(PYTEST) -m '$(MINE) and qemu and not debug and not corruption and not failnth' $(TESTS)
 
 fuzz: root
 	@$(IN) env FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_RUNS='$(FUZZ_RUNS)' tests/fuzz/run.sh
@@ -105,8 +110,7 @@ shell: root
 	@$(IN) bash
 
 clean:
-	rm -rf build/x86_64 build/qemu build/demo build/selftests build/headers build/headers-obj \
-		build/abi build/tools build/kernel-tests
+	rm -rf build/x86_64 build/arm64 build/qemu build/demo build/abi build/tools build/kernel-tests
 
 distclean:
 	rm -rf --one-file-system build

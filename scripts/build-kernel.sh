@@ -21,6 +21,8 @@ top=$PWD
 
 case $arch in
 x86_64) kmake=(make ARCH=x86 HOSTCC="ccache gcc" CC="ccache gcc") image=arch/x86/boot/bzImage ;;
+arm64) kmake=(make ARCH=arm64 HOSTCC="ccache gcc" CC="ccache aarch64-linux-gnu-gcc"
+	CROSS_COMPILE=aarch64-linux-gnu-) image=arch/arm64/boot/Image ;;
 *) echo "build-kernel: unknown architecture $arch" >&2; exit 2 ;;
 esac
 kmake+=(-C "$src" O="$top/$out" -j"${JOBS:-$(nproc)}" --no-print-directory)

@@ -23,8 +23,10 @@ packages=(
 	python3-pytest python3-matplotlib
 	# fuzzing; the ABI on arm64
 	clang libclang-rt-19-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+	# arm64: firmware for a machine with ACPI, device trees
+	qemu-efi-aarch64 device-tree-compiler
 )
-backports=(qemu-system-x86 qemu-user)
+backports=(qemu-system-x86 qemu-system-arm qemu-user)
 
 wanted="$(sed '/^#/d' "$0" | sha256sum)"
 if [ -f "$root/.complete" ] && [ "$(cat "$root/.complete")" = "$wanted" ]; then
