@@ -5,6 +5,7 @@ KERNEL_PLAIN, KERNEL_DEBUG, KERNEL_OFF, KERNEL_KUNIT  kernel images (default: th
          KERNEL_ARM64_PLAIN and so on for arm64
 KVER     kernel version in the build tree (7.2)
 RUNS     repeat each test that starts a machine that many times
+UPDATES  live updates in a row for each machine of the matrix (1; 5 for the row "five")
 PAUSE_LIMIT  seconds that DMA may pause on a busy host (0.06)
 ACCEL    accelerator of QEMU (tcg)
 """

@@ -2,6 +2,7 @@
 """Machines that every family of IOMMUs must do live updates on, in each of its modes."""
 
 import dataclasses
+import os
 
 import pytest
 from machine import Config, Nic
@@ -14,6 +15,9 @@ NOIR = "iommufd.allow_unsafe_interrupts=1"
 # runs through all of it.
 CLOSED = ["lu.case=closed", "lu.ring=8000", "lu.timeout_ms=3000"]
 
+# Every row does at least so many live updates in a row: make soak UPDATES=20
+UPDATES = int(os.environ.get("UPDATES", "1"))
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -22,7 +26,7 @@ class Row:
     nics: tuple = (Nic(),)
     words: tuple = ("lu.case=heartbeat",)
     intremap: bool = True
-    updates: int = 1
+    updates: int = UPDATES
     options: str = ""           # of the unit
     modes: tuple = ()           # of the family; all of them if empty
 
@@ -43,7 +47,7 @@ ROWS = {
     "one-domain": Row(PAIR, ("lu.case=pair", "lu.shared=1")),
     "noir": Row(intremap=False),
     "nointremap": Row(words=("lu.case=heartbeat", "nointremap", NOIR)),
-    "five": Row(updates=5),
+    "five": Row(updates=max(5, UPDATES)),
 }
 # Also with the debug kernel, which takes a minute.
 DEBUG = ("e1000e", "igb-port", "bridge", "two-domains", "one-domain", "five")
@@ -72,7 +76,8 @@ def words(row):
 
 def update(name, row, cfg, flavour, append, adopted):
     """All updates of a row, judged by all witnesses. adopted: what is said of each."""
-    result = run(name, cfg, flavour, append, timeout=1200 if row.updates > 1 else None)
+    timeout = max(1200, 120 * row.updates) if row.updates > 1 else None
+    result = run(name, cfg, flavour, append, timeout=timeout)
     faults = result.faults()
     for card in range(1, len(row.nics)):
         faults += result.traffic_faults(card) + result.trace_faults(card)
