@@ -48,6 +48,8 @@ static struct {
 	unsigned int files;
 	unsigned int frozen;
 	bool sealed;
+	/* or about to be */
+	bool suspended;
 } blob = {
 	.units = KHO_BLOCK_SET_INIT(blob.units, sizeof(struct iommu_hw_ser)),
 	.domains = KHO_BLOCK_SET_INIT(blob.domains, sizeof(struct iommu_domain_ser)),
@@ -62,6 +64,8 @@ static struct {
 	bool present;
 	/* there is a blob and it cannot be used at all */
 	int bad;
+	/* every session is finished: nobody asks for the records any more, which stay */
+	bool finished;
 	struct iommu_lu_hdr *hdr;
 	/* register address >> 12 */
 	struct xarray units;
@@ -71,6 +75,8 @@ static struct {
 	struct xarray iommufds;
 	struct iommu_lu_unit **unit;
 	struct iommu_lu_domain **domain;
+	u32 nr_units;
+	u32 nr_domains;
 	struct list_head device_list;
 } in = {
 	.lock = __MUTEX_INITIALIZER(in.lock),
@@ -317,12 +323,12 @@ static void iommu_lu_unseal(void)
  * Every file whose handler uses the FLB calls this at the end of its preserve,
  * and iommu_lu_file_freeze() at the end of its freeze. The last freeze seals.
  *
- * Return: 0, or -EBUSY when a freeze is under way.
+ * Return: 0, or -EBUSY when a freeze is under way or the system is being suspended.
  */
 int iommu_lu_file_preserve(void)
 {
 	guard(mutex)(&iommu_lu_out.lock);
-	if (blob.frozen)
+	if (blob.frozen || blob.suspended)
 		return -EBUSY;
 	blob.files++;
 	return 0;
@@ -451,6 +457,7 @@ static int add_units(const struct iommu_lu_blob *records)
 	in.unit = kcalloc(max(in.hdr->nr_hw, 1), sizeof(*in.unit), GFP_KERNEL);
 	if (!in.unit)
 		return -ENOMEM;
+	in.nr_units = in.hdr->nr_hw;
 	for (i = 0; i < in.hdr->nr_hw; i++) {
 		unit = kzalloc_obj(*unit);
 		if (!unit)
@@ -476,6 +483,7 @@ static int add_domains(const struct iommu_lu_blob *records)
 	in.domain = kcalloc(max(in.hdr->nr_domains, 1), sizeof(*in.domain), GFP_KERNEL);
 	if (!in.domain)
 		return -ENOMEM;
+	in.nr_domains = in.hdr->nr_domains;
 	for (i = 0; i < in.hdr->nr_domains; i++) {
 		ldom = kzalloc_obj(*ldom);
 		if (!ldom)
@@ -548,6 +556,16 @@ VISIBLE_IF_KUNIT int iommu_lu_find_blob(phys_addr_t *phys, size_t *len)
 	return kho_retrieve_subtree(IOMMU_LU_SUBTREE, phys, len);
 }
 
+/* Restored, but none of its devices was taken over, or all have left before it had an owner */
+static void free_unclaimed(void)
+{
+	u32 i;
+
+	for (i = 0; i < in.nr_domains; i++)
+		if (in.domain[i] && in.domain[i]->domain)
+			iommu_lu_free_unclaimed(in.domain[i]);
+}
+
 /* Drop what was read, whole or in part. The blocks are left alone. */
 static void drop_lists(void)
 {
@@ -558,14 +576,12 @@ static void drop_lists(void)
 		list_del(&ldev->list);
 		kfree(ldev);
 	}
-	for (i = 0; in.domain && i < in.hdr->nr_domains; i++) {
-		/* restored, but none of its devices was taken over */
-		if (in.domain[i] && in.domain[i]->domain)
-			iommu_lu_free_domain(in.domain[i]);
+	for (i = 0; i < in.nr_domains; i++)
 		kfree(in.domain[i]);
-	}
-	for (i = 0; in.unit && i < in.hdr->nr_hw; i++)
+	for (i = 0; i < in.nr_units; i++)
 		kfree(in.unit[i]);
+	in.nr_domains = 0;
+	in.nr_units = 0;
 	kfree(in.domain);
 	kfree(in.unit);
 	in.domain = NULL;
@@ -636,6 +652,12 @@ bool iommu_lu_incoming_bad(void)
 }
 EXPORT_SYMBOL_GPL(iommu_lu_incoming_bad);
 
+/* Records are never freed, so whoever has found one may go on with it. */
+static bool iommu_lu_has_records(void)
+{
+	return iommu_lu_inherited() && !in.bad && !READ_ONCE(in.finished);
+}
+
 /**
  * iommu_lu_unit_incoming - find the record of a unit
  * @token: physical address of its registers
@@ -644,7 +666,7 @@ EXPORT_SYMBOL_GPL(iommu_lu_incoming_bad);
  */
 struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token)
 {
-	if (!iommu_lu_inherited() || in.bad)
+	if (!iommu_lu_has_records())
 		return NULL;
 	return xa_load(&in.units, token >> 12);
 }
@@ -658,7 +680,7 @@ struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token)
  */
 struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf)
 {
-	if (!iommu_lu_inherited() || in.bad)
+	if (!iommu_lu_has_records())
 		return NULL;
 	return xa_load(&in.devices, device_key(segment, bdf));
 }
@@ -671,7 +693,7 @@ struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf)
  */
 struct iommu_lu_domain *iommu_lu_iommufd_domains(u64 iommufd_id)
 {
-	if (!iommu_lu_inherited() || in.bad)
+	if (!iommu_lu_has_records())
 		return NULL;
 	return xa_load(&in.iommufds, iommufd_id);
 }
@@ -682,6 +704,8 @@ int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg
 	struct iommu_lu_device *ldev;
 	int ret;
 
+	if (!iommu_lu_has_records())
+		return 0;
 	list_for_each_entry(ldev, &in.device_list, list) {
 		ret = fn(ldev, arg);
 		if (ret)
@@ -690,30 +714,42 @@ int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg
 	return 0;
 }
 
+static int is_held(struct iommu_lu_device *ldev, void *found)
+{
+	if (!READ_ONCE(ldev->held))
+		return 0;
+	*(struct iommu_lu_device **)found = ldev;
+	return 1;
+}
+
 /**
- * iommu_lu_busy - is there a device that must not be stopped?
- * @name: its name, at least IOMMU_LU_NAME_LEN bytes
+ * iommu_lu_suspend - the system is about to be suspended
+ * @name: of a device that must not be stopped, at least IOMMU_LU_NAME_LEN bytes
+ *
+ * Return: 0, and nothing is preserved until iommu_lu_resume(); or -EBUSY.
  */
-bool iommu_lu_busy(char *name)
+int iommu_lu_suspend(char *name)
 {
 	struct iommu_lu_device *ldev;
 
-	scoped_guard(mutex, &iommu_lu_out.lock) {
-		ldev = list_first_entry_or_null(&iommu_lu_out.devices, struct iommu_lu_device,
-						list);
-		if (ldev) {
-			strscpy(name, dev_name(ldev->dev), IOMMU_LU_NAME_LEN);
-			return true;
-		}
+	guard(mutex)(&iommu_lu_out.lock);
+	ldev = list_first_entry_or_null(&iommu_lu_out.devices, struct iommu_lu_device, list);
+	if (!ldev)
+		iommu_lu_for_each_incoming(is_held, &ldev);
+	if (ldev) {
+		snprintf(name, IOMMU_LU_NAME_LEN, "%04x:%02x:%02x.%x", ldev->ser.segment,
+			 ldev->ser.bdf >> 8, (ldev->ser.bdf >> 3) & 0x1f, ldev->ser.bdf & 7);
+		return -EBUSY;
 	}
-	guard(mutex)(&in.lock);
-	list_for_each_entry(ldev, &in.device_list, list) {
-		if (!READ_ONCE(ldev->held))
-			continue;
-		strscpy(name, dev_name(ldev->dev), IOMMU_LU_NAME_LEN);
-		return true;
-	}
-	return false;
+	blob.suspended = true;
+	return 0;
+}
+
+/** iommu_lu_resume - undo iommu_lu_suspend() */
+void iommu_lu_resume(void)
+{
+	guard(mutex)(&iommu_lu_out.lock);
+	blob.suspended = false;
 }
 
 /**
@@ -806,15 +842,17 @@ static void free_blocks(u64 head_pa, u32 record_size)
 
 /*
  * The last file of the last session is finished. iommufd has refused that until
- * its restored domains were gone, so no device is held any more. Records that
- * have failed are dropped with the rest; iommu_lu_inherited() stays true.
+ * its restored domains were gone, so no device is held any more. The records are not found
+ * any more, but stay: devices are probed and attached without a lock that would keep them.
+ * iommu_lu_inherited() stays true.
  */
 static void iommu_lu_flb_finish(struct liveupdate_flb_op_args *args)
 {
 	guard(mutex)(&in.lock);
 	if (in.bad)
 		return;
-	drop_lists();
+	free_unclaimed();
+	WRITE_ONCE(in.finished, true);
 	free_blocks(in.hdr->hw_blocks, in.hdr->hw_size);
 	free_blocks(in.hdr->domain_blocks, in.hdr->domain_size);
 	free_blocks(in.hdr->device_blocks, in.hdr->device_size);
@@ -828,10 +866,11 @@ static void iommu_lu_flb_finish(struct liveupdate_flb_op_args *args)
 void iommu_lu_forget_incoming(void)
 {
 	guard(mutex)(&in.lock);
-	if (in.present && !in.bad)
-		drop_lists();
+	free_unclaimed();
+	drop_lists();
 	in.hdr = NULL;
 	in.bad = 0;
+	in.finished = false;
 	in.present = false;
 	in.read = false;
 }

@@ -24,6 +24,14 @@
 #include "../../iommu-priv.h"
 #include "private.h"
 
+/*
+ * Protects inherited domains: @domain, @failed, @devices and what is in
+ * iommu_lu_hand_out_domain(). A device is counted before anybody can see that its domain is
+ * there, and a domain is gone only when nobody can ask for it any more. Taken inside the
+ * group mutex, and held around the driver ops that restore and free.
+ */
+static DEFINE_MUTEX(restored_lock);
+
 /* --- preserve ----------------------------------------------------------- */
 
 /**
@@ -351,6 +359,8 @@ static int restore_device(struct device *dev, struct iommu_lu_device *ldev, bool
 	*why = "its unit is not taken over";
 	if (!ops || ldev->unit->iommu != dev->iommu->iommu_dev || ldev->unit->failed)
 		return ldev->unit->failed ?: -EINVAL;
+
+	guard(mutex)(&restored_lock);
 	*why = "its domain is not taken over";
 	ret = restore_domain(dev, ldom);
 	if (ret)
@@ -359,9 +369,18 @@ static int restore_device(struct device *dev, struct iommu_lu_device *ldev, bool
 	ret = ops->restore_device(dev, ldom->domain, ldev);
 	if (ret)
 		return ret;
+	/* it is late: others have come before, and may all have left */
+	*why = "its domain is being destroyed";
+	if (ldom->device_joined && !ldom->device_joined(ldom->arg))
+		return -ESTALE;
 	*why = "its domain cannot be attached";
 	ldev->held = true;
-	return ldom->domain->ops->attach_dev(ldom->domain, dev, NULL);
+	ret = ldom->domain->ops->attach_dev(ldom->domain, dev, NULL);
+	if (!ret)
+		ldom->devices++;
+	else if (ldom->device_left)
+		ldom->device_left(ldom->arg);
+	return ret;
 }
 
 /**
@@ -405,10 +424,40 @@ struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton)
 		return NULL;
 	}
 
-	ldev->domain->devices++;
 	dev->iommu->lu = ldev;
 	pr_info("%s: restored domain attached\n", dev_name(dev));
 	return ldev->domain->domain;
+}
+
+/* --- devices that do not come back ---------------------------------------- */
+
+static struct pci_dev *find_pci_dev(const struct iommu_device_ser *ser)
+{
+	return pci_get_domain_bus_and_slot(ser->segment, PCI_BUS_NUM(ser->bdf), ser->bdf & 0xff);
+}
+
+/*
+ * Nobody has stopped it either: it may be there and work, but be hidden from this kernel.
+ * The memory that its entries lead to is about to be given to somebody else.
+ */
+static void forget(struct iommu_lu_device *ldev)
+{
+	const struct iommu_device_ser *ser = &ldev->ser;
+	struct pci_dev *pdev;
+
+	lockdep_assert_held(&iommu_probe_device_lock);
+	if (ldev->dev || ldev->failed)
+		return;
+	ldev->failed = -ENODEV;
+	pdev = find_pci_dev(ser);
+	if (pdev)
+		iommu_lu_pci_quiesce(&pdev->dev);
+	pci_dev_put(pdev);
+	/* What is behind a unit that has failed is blocked, or was stopped. */
+	if (ldev->unit->iommu && !ldev->unit->failed)
+		ldev->unit->iommu->ops->lu_ops->forget_device(ldev);
+	pr_warn("%04x:%02x:%02x.%x: has not come back, it is blocked now\n", ser->segment,
+		PCI_BUS_NUM(ser->bdf), PCI_SLOT(ser->bdf), PCI_FUNC(ser->bdf));
 }
 
 /**
@@ -416,45 +465,161 @@ struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton)
  * @segment: PCI segment
  * @bdf: PCI bus << 8 | devfn
  *
- * Nobody has stopped it either: it may be there and work, but be hidden from this kernel.
- * The memory that its entries lead to is about to be given to somebody else. One that has
- * come back is left alone.
+ * Its entries are removed. One that has come back is left alone.
  *
  * Context: its session is being finished, memory after devices.
  */
 void iommu_lu_forget_device(u32 segment, u16 bdf)
 {
-	const struct iommu_lu_ops *ops;
 	struct iommu_lu_device *ldev;
 
 	guard(mutex)(&iommu_probe_device_lock);
 	ldev = iommu_lu_device_incoming(segment, bdf);
-	if (!ldev || ldev->dev || ldev->failed)
-		return;
-	ldev->failed = -ENODEV;
-	pr_warn("%04x:%02x:%02x.%x has not come back, it is blocked now\n", segment,
-		PCI_BUS_NUM(bdf), PCI_SLOT(bdf), PCI_FUNC(bdf));
-	if (!ldev->unit->iommu || ldev->unit->failed)
-		return;
-	ops = ldev->unit->iommu->ops->lu_ops;
-	if (ops->forget_device)
-		ops->forget_device(ldev);
+	if (ldev)
+		forget(ldev);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_forget_device);
 
 /**
+ * iommu_lu_may_forget_device - can a device that has not come back be stopped?
+ * @segment: PCI segment
+ * @bdf: PCI bus << 8 | devfn
+ *
+ * Return: false if neither the device was found nor the unit that it is behind. It goes on
+ * as the previous kernel left it, so its memory must stay what it is.
+ */
+bool iommu_lu_may_forget_device(u32 segment, u16 bdf)
+{
+	struct iommu_lu_device *ldev;
+	struct pci_dev *pdev;
+
+	guard(mutex)(&iommu_probe_device_lock);
+	ldev = iommu_lu_device_incoming(segment, bdf);
+	if (!ldev || ldev->dev || ldev->failed || ldev->unit->failed || ldev->unit->iommu)
+		return true;
+	pdev = find_pci_dev(&ldev->ser);
+	pci_dev_put(pdev);
+	if (!pdev)
+		pr_err("%04x:%02x:%02x.%x: neither it nor its IOMMU has come back\n", segment,
+		       PCI_BUS_NUM(bdf), PCI_SLOT(bdf), PCI_FUNC(bdf));
+	return pdev;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_may_forget_device);
+
+/**
+ * iommu_lu_probe_failed - a device has no IOMMU group, and will not have one
+ * @dev: device
+ * @err: why
+ *
+ * A running one is stopped: a driver would else do DMA through what the IOMMU still has
+ * for it. There is nothing to stop as long as its IOMMU was not found.
+ *
+ * Context: iommu_probe_device_lock held.
+ */
+void iommu_lu_probe_failed(struct device *dev, int err)
+{
+	struct iommu_lu_device *ldev;
+
+	if (!dev_is_pci(dev) || err == -EPROBE_DEFER || !iommu_lu_inherited())
+		return;
+	ldev = iommu_lu_device_incoming(pci_domain_nr(to_pci_dev(dev)->bus),
+					pci_dev_id(to_pci_dev(dev)));
+	if (ldev && ldev->unit && ldev->unit->iommu)
+		forget(ldev);
+}
+
+/* --- the end of a restored domain ------------------------------------------ */
+
+/**
+ * iommu_lu_hand_out_domain - an inherited domain gets an owner
+ * @ldom: restored domain
+ * @owner: who may claim its devices
+ * @joined: called for each device that is on it or comes to it later. Returns false if the
+ *	domain is being freed.
+ * @left: called when one of them leaves it for another domain
+ * @arg: argument for both; valid until iommu_lu_free_domain()
+ *
+ * Context: process. @joined and @left are called with a mutex held, and must not sleep for
+ * long.
+ * Return: false, and nothing has happened, if no device is on it any more.
+ */
+bool iommu_lu_hand_out_domain(struct iommu_lu_domain *ldom, void *owner, bool (*joined)(void *),
+			      void (*left)(void *), void *arg)
+{
+	unsigned int i;
+
+	guard(mutex)(&restored_lock);
+	if (!ldom->devices)
+		return false;
+	for (i = 0; i < ldom->devices; i++)
+		joined(arg);
+	ldom->device_joined = joined;
+	ldom->device_left = left;
+	ldom->arg = arg;
+	ldom->owner = owner;
+	return true;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_hand_out_domain);
+
+/**
+ * iommu_lu_refuse_domain - an inherited domain cannot be handed out
+ * @ldom: domain
+ * @err: why
+ *
+ * From here on no device that is probed is taken over with it.
+ */
+void iommu_lu_refuse_domain(struct iommu_lu_domain *ldom, int err)
+{
+	guard(mutex)(&restored_lock);
+	ldom->failed = ldom->failed ?: err;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_refuse_domain);
+
+/**
+ * iommu_lu_domain_busy - does an inherited domain stand against the end of its session?
+ * @ldom: domain
+ *
+ * Return: true if a device is on it, or if it has an owner.
+ */
+bool iommu_lu_domain_busy(struct iommu_lu_domain *ldom)
+{
+	guard(mutex)(&restored_lock);
+	return ldom->devices || ldom->owner;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_domain_busy);
+
+static int forget_if_on(struct iommu_lu_device *ldev, void *ldom)
+{
+	if (ldev->domain == ldom)
+		forget(ldev);
+	return 0;
+}
+
+/* No device will be restored to it any more, so none refers to its tables. */
+void iommu_lu_free_unclaimed(struct iommu_lu_domain *ldom)
+{
+	guard(mutex)(&restored_lock);
+	/* not for a device that is probed late */
+	ldom->failed = -ESTALE;
+	iommu_domain_free(ldom->domain);
+	ldom->domain = NULL;
+	ldom->owner = NULL;
+	ldom->device_joined = NULL;
+	ldom->device_left = NULL;
+}
+
+/**
  * iommu_lu_free_domain - free a restored domain
  * @ldom: no device is attached to it any more
+ *
+ * One that was preserved with it and has not come back loses its entries first: they lead
+ * to the tables that are freed here.
  */
 void iommu_lu_free_domain(struct iommu_lu_domain *ldom)
 {
-	struct iommu_domain *domain = ldom->domain;
-
-	ldom->domain = NULL;
-	ldom->owner = NULL;
-	/* its tables are gone: not for a device that is probed late */
-	ldom->failed = -ESTALE;
-	iommu_domain_free(domain);
+	scoped_guard(mutex, &iommu_probe_device_lock)
+		iommu_lu_for_each_incoming(forget_if_on, ldom);
+	iommu_lu_free_unclaimed(ldom);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_free_domain);
 
@@ -471,6 +636,18 @@ bool iommu_lu_held(struct device *dev)
 	return ldev && ldev->incoming;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_held);
+
+/**
+ * iommu_lu_given_up - was the device stopped after it had been taken over?
+ * @dev: device that is held
+ *
+ * Return: 0, or the errno of what happened to its IOMMU.
+ */
+int iommu_lu_given_up(struct device *dev)
+{
+	return READ_ONCE(dev->iommu->lu->failed);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_given_up);
 
 /**
  * iommu_lu_preserved - is the device to be handed over to the next kernel?
@@ -501,7 +678,8 @@ bool iommu_lu_is_restored(struct iommu_domain *domain)
  *
  * Context: group mutex held.
  * Return: 0; -EBUSY the device is preserved; -EINVAL @domain is restored and
- * @dev is not one that came with it.
+ * @dev is not one that came with it; -EOPNOTSUPP a restored domain cannot be replaced by a
+ * nested one.
  */
 int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain, bool must_succeed)
 {
@@ -511,6 +689,9 @@ int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain, bool mu
 	if (!ldev && !iommu_lu_incoming_bad())
 		iommu_lu_restore(dev, false);
 
+	/* would go through tables of the guest while those of the host are not the device's own */
+	if (ldev && ldev->incoming && domain->type == IOMMU_DOMAIN_NESTED)
+		return -EOPNOTSUPP;
 	/* back to it because attaching another one has failed: also the bridges of the group */
 	if (iommu_lu_is_restored(domain) && (!ldev || ldev->domain != domain->lu))
 		return must_succeed ? 0 : -EINVAL;
@@ -539,10 +720,27 @@ void iommu_lu_attached(struct device *dev, struct iommu_domain *domain)
 		return;
 	ldom = ldev->domain;
 	WRITE_ONCE(dev->iommu->lu, NULL);
-	ldev->held = false;
+	WRITE_ONCE(ldev->held, false);
+	guard(mutex)(&restored_lock);
 	ldom->devices--;
 	if (ldom->device_left)
 		ldom->device_left(ldom->arg);
+}
+
+/**
+ * iommu_lu_removed - a device that is held goes away
+ * @dev: device
+ *
+ * Nobody has stopped it, as nobody had opened it. The default domain may let everything
+ * through.
+ *
+ * Context: group mutex held.
+ * Return: the domain that it leaves its restored domain for. Attaching it cannot fail.
+ */
+struct iommu_domain *iommu_lu_removed(struct device *dev)
+{
+	iommu_lu_pci_quiesce(dev);
+	return dev_iommu_ops(dev)->blocked_domain;
 }
 
 /**

@@ -215,7 +215,14 @@ void iommufd_hwpt_restored_destroy(struct iommufd_object *obj)
 	iommu_lu_free_domain(restored->ldom);
 }
 
-/* Each device that is still on the domain is one of the object's users. */
+/* Each device that is on the domain is one of the object's users. */
+static bool restored_device_joined(void *arg)
+{
+	struct iommufd_hwpt_restored *restored = arg;
+
+	return refcount_inc_not_zero(&restored->common.obj.users);
+}
+
 static void restored_device_left(void *arg)
 {
 	struct iommufd_hwpt_restored *restored = arg;
@@ -258,6 +265,9 @@ static int restore_hwpt(struct iommufd_ctx *ictx, struct iommu_lu_domain *ldom)
 	struct iommufd_hwpt_restored *restored;
 	int rc;
 
+	/* Nobody is on it: not restored, or none of its devices was taken over. */
+	if (!iommu_lu_domain_busy(ldom))
+		return -ENODEV;
 	rc = restore_doorbells(ictx, ldom);
 	if (rc)
 		return rc;
@@ -270,14 +280,15 @@ static int restore_hwpt(struct iommufd_ctx *ictx, struct iommu_lu_domain *ldom)
 	restored->common.domain = ldom->domain;
 	ldom->domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
 	ldom->domain->iommufd_hwpt = &restored->common;
-	refcount_add(ldom->devices, &restored->common.obj.users);
-	ldom->arg = restored;
-	ldom->device_left = restored_device_left;
+
+	/* From here on the devices can be claimed, and leave. */
+	if (!iommu_lu_hand_out_domain(ldom, ictx, restored_device_joined, restored_device_left,
+				      restored)) {
+		iommufd_object_abort(ictx, &restored->common.obj);
+		return -ENODEV;
+	}
 	list_add_tail(&restored->list, &ictx->lu->restored);
 	iommufd_object_finalize(ictx, &restored->common.obj);
-
-	/* Last: from here on the devices can be claimed, and leave. */
-	ldom->owner = ictx;
 	return 0;
 }
 
@@ -514,19 +525,17 @@ static int iommufd_lu_retrieve(struct liveupdate_file_op_args *args)
 	ictx->lu->incoming = true;
 
 	for (ldom = iommu_lu_iommufd_domains(ictx->lu->id); ldom; ldom = ldom->next) {
-		/* Nobody is on it: not restored, or none of its devices was taken over. */
-		if (!ldom->devices)
-			continue;
 		rc = restore_hwpt(ictx, ldom);
-		if (rc) {
-			/*
-			 * LUO does not retry. The devices stay held and go on
-			 * as they are until the next live update.
-			 */
-			ldom->failed = rc;
+		if (!rc)
+			continue;
+		/*
+		 * LUO does not retry. The devices stay held and go on
+		 * as they are until the next live update.
+		 */
+		iommu_lu_refuse_domain(ldom, rc);
+		if (rc != -ENODEV)
 			pr_err("domain %#llx cannot be handed out: %pe\n", ldom->ser.token,
 			       ERR_PTR(rc));
-		}
 	}
 	args->file = file;
 	return 0;
@@ -537,7 +546,7 @@ static bool iommufd_lu_can_finish(struct liveupdate_file_op_args *args)
 	struct iommu_lu_domain *ldom;
 
 	for (ldom = iommu_lu_iommufd_domains(args->serialized_data); ldom; ldom = ldom->next)
-		if (READ_ONCE(ldom->devices) || READ_ONCE(ldom->owner))
+		if (iommu_lu_domain_busy(ldom))
 			return false;
 	return true;
 }

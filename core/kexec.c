@@ -14,12 +14,21 @@
 
 #include "private.h"
 
-/* The image looked at last, and what it says. Protected by kexec_trylock(). */
-static struct {
+/*
+ * Images, and what they say: the one that is loaded, and one that is being loaded in its
+ * place, which may fail yet. Protected by kexec_trylock().
+ */
+static struct looked_at {
 	const struct kimage *image;
 	struct iommu_lu_caps caps;
 	enum iommu_lu_err err;
-} looked_at;
+} looked_at[2];
+
+/* The one that is not @image: stale, or free. */
+static struct looked_at *other_than(const struct kimage *image)
+{
+	return &looked_at[looked_at[0].image == image];
+}
 
 /**
  * iommu_lu_kexec_image - look at a kernel that is being loaded
@@ -29,11 +38,12 @@ static struct {
  */
 void iommu_lu_kexec_image(struct kimage *image)
 {
+	struct looked_at *look = other_than(kexec_image);
+
 	if (image->type == KEXEC_TYPE_CRASH)
 		return;
-	looked_at.image = image;
-	looked_at.err = iommu_lu_find_note(image->kernel_buf, image->kernel_buf_len,
-					   &looked_at.caps);
+	look->image = image;
+	look->err = iommu_lu_find_note(image->kernel_buf, image->kernel_buf_len, &look->caps);
 }
 
 /**
@@ -44,6 +54,7 @@ void iommu_lu_kexec_image(struct kimage *image)
  */
 int iommu_lu_kexec_check(void)
 {
+	const struct looked_at *look = &looked_at[looked_at[0].image != kexec_image];
 	struct iommu_lu_unit *unit;
 	enum iommu_lu_err verdict;
 	const char *why = NULL;
@@ -53,14 +64,14 @@ int iommu_lu_kexec_check(void)
 	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_kexec_check);
 	if (!kexec_image || !kexec_image->file_mode || !kexec_image->kho.fdt) {
 		why = "it was not loaded with kexec_file_load(), the memory would not be handed over";
-	} else if (looked_at.image != kexec_image) {
+	} else if (look->image != kexec_image) {
 		why = "it was not looked at when it was loaded";
 	} else {
 		list_for_each_entry(unit, &iommu_lu_out.units, list)
 			hw_types |= 1U << unit->ser.type;
-		verdict = looked_at.err;
+		verdict = look->err;
 		if (!verdict)
-			verdict = iommu_lu_verify_caps(&looked_at.caps, IOMMU_LU_VERSION,
+			verdict = iommu_lu_verify_caps(&look->caps, IOMMU_LU_VERSION,
 						       IOMMU_LU_MIN_VERSION, IOMMU_LU_UNDERSTOOD,
 						       hw_types, PAGE_SHIFT);
 		err = iommu_lu_errno(verdict);

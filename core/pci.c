@@ -339,12 +339,17 @@ bool iommu_lu_bus_preserved(struct pci_bus *bus)
 	return found;
 }
 
-static int quiesce_incoming(struct iommu_lu_device *ldev, void *arg)
+static int quiesce_incoming(struct iommu_lu_device *ldev, void *unit)
 {
-	struct pci_dev *pdev = pci_get_domain_bus_and_slot(ldev->ser.segment,
-							   ldev->ser.bdf >> 8,
-							   ldev->ser.bdf & 0xff);
+	struct pci_dev *pdev;
 
+	if (unit && ldev->unit != unit)
+		return 0;
+	/* taken over, and on a domain of this kernel since */
+	if (ldev->dev && !READ_ONCE(ldev->held) && !ldev->failed)
+		return 0;
+	pdev = pci_get_domain_bus_and_slot(ldev->ser.segment, ldev->ser.bdf >> 8,
+					   ldev->ser.bdf & 0xff);
 	if (!pdev)
 		return 0;
 	iommu_lu_pci_quiesce(&pdev->dev);
@@ -378,21 +383,24 @@ bool iommu_lu_keep_config(struct pci_bus *bus)
 }
 
 /**
- * iommu_lu_quiesce_incoming - stop all devices that were running
+ * iommu_lu_quiesce_incoming - stop devices that have been running since the previous kernel
+ * @unit: those behind this one, or NULL for all
  *
  * For a kernel that will not use the IOMMU: it may turn translation off only
- * after this. Bus numbers are as the previous kernel left them.
+ * after this. Bus numbers are as the previous kernel left them. Devices that have left their
+ * restored domain are left alone. One that is held stays so, and nobody gets it: RETRIEVE_FD
+ * is EIO.
  *
- * Context: after PCI enumeration, before drivers probe.
+ * Context: after PCI enumeration.
  */
-void iommu_lu_quiesce_incoming(void)
+void iommu_lu_quiesce_incoming(struct iommu_lu_unit *unit)
 {
 	struct pci_dev *pdev = NULL;
 
 	if (!iommu_lu_inherited())
 		return;
 	if (!iommu_lu_incoming_bad()) {
-		iommu_lu_for_each_incoming(quiesce_incoming, NULL);
+		iommu_lu_for_each_incoming(quiesce_incoming, unit);
 		return;
 	}
 	for_each_pci_dev(pdev)

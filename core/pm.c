@@ -3,7 +3,8 @@
  * No suspend or hibernation while a device must not be stopped.
  *
  * Refused in the first phase, before any process is frozen or any device put to
- * sleep. Later it is too late: PCI has stopped the device by then.
+ * sleep. Later it is too late: PCI has stopped the device by then. And nothing is preserved
+ * from then until the system is back.
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
@@ -21,10 +22,15 @@ static int iommu_lu_pm_notify(struct notifier_block *nb, unsigned long event, vo
 	case PM_SUSPEND_PREPARE:
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
-		if (!iommu_lu_busy(name))
+		if (!iommu_lu_suspend(name))
 			break;
 		pr_err("%s: preserved or taken over, it cannot be suspended\n", name);
 		return notifier_from_errno(-EBUSY);
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		iommu_lu_resume();
+		break;
 	}
 	return NOTIFY_DONE;
 }

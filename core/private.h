@@ -35,10 +35,12 @@ int iommu_lu_add_domain(struct iommu_lu_domain *ldom);
 void iommu_lu_del_domain(struct iommu_lu_domain *ldom);
 int iommu_lu_add_device(struct iommu_lu_device *ldev);
 void iommu_lu_del_device(struct iommu_lu_device *ldev);
+void iommu_lu_free_unclaimed(struct iommu_lu_domain *ldom);
 
 /* "0000:00:00.0" and some */
 #define IOMMU_LU_NAME_LEN	32
-bool iommu_lu_busy(char *name);
+int iommu_lu_suspend(char *name);
+void iommu_lu_resume(void);
 
 struct seq_file;
 

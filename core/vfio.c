@@ -144,53 +144,77 @@ static struct file *vfio_lu_open(struct vfio_device *device)
 
 /*
  * A held device may be bound to vfio-pci and nothing else, and LUO does not try a
- * retrieve again that failed: do not insist that userspace does it first.
+ * retrieve again that failed: do not insist that userspace does it first. An override that
+ * userspace has set stays, for it to be obeyed.
  */
 static int bind_driver(struct pci_dev *pdev)
 {
 	int ret;
 
-	if (READ_ONCE(pdev->dev.driver) || !iommu_lu_held(&pdev->dev))
-		return 0;
+	if (device_has_driver_override(&pdev->dev))
+		return device_attach(&pdev->dev);
 	ret = device_set_driver_override(&pdev->dev, "vfio-pci");
-	if (!ret)
-		ret = device_attach(&pdev->dev);
-	return min(ret, 0);
+	if (ret)
+		return ret;
+	ret = device_attach(&pdev->dev);
+	device_set_driver_override(&pdev->dev, NULL);
+	return ret;
+}
+
+static struct file *open_held(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *vdev;
+	int ret;
+
+	guard(device)(&pdev->dev);
+	if (!iommu_lu_held(&pdev->dev)) {
+		pci_err(pdev, "iommu_lu: it was not taken over\n");
+		return ERR_PTR(-EIO);
+	}
+	ret = iommu_lu_given_up(&pdev->dev);
+	if (ret) {
+		pci_err(pdev, "iommu_lu: it was stopped after it had been taken over\n");
+		return ERR_PTR(-EIO);
+	}
+	if (!pdev->driver || strcmp(pdev->driver->name, "vfio-pci")) {
+		pci_err(pdev, "iommu_lu: it is not bound to vfio-pci\n");
+		return ERR_PTR(-ENODEV);
+	}
+	vdev = dev_get_drvdata(&pdev->dev);
+	return vfio_lu_open(&vdev->vdev);
 }
 
 static int vfio_lu_retrieve(struct liveupdate_file_op_args *args)
 {
-	struct vfio_pci_core_device *vdev;
 	struct pci_dev *pdev;
-	int ret;
+	bool bound, held;
+	int ret = 0;
 
 	pdev = pci_get_domain_bus_and_slot(args->serialized_data >> 16,
 					   PCI_BUS_NUM(args->serialized_data),
 					   args->serialized_data & 0xff);
 	if (!pdev)
 		return -ENODEV;
-	ret = bind_driver(pdev);
-	if (ret) {
-		pci_err(pdev, "iommu_lu: it cannot be bound to vfio-pci: %pe\n", ERR_PTR(ret));
-		pci_dev_put(pdev);
-		return ret;
-	}
-
 	scoped_guard(device, &pdev->dev) {
-		if (!iommu_lu_held(&pdev->dev)) {
-			pci_err(pdev, "iommu_lu: it was not taken over\n");
-			ret = -EIO;
-		} else if (!pdev->driver || strcmp(pdev->driver->name, "vfio-pci")) {
-			pci_err(pdev, "iommu_lu: it is not bound to vfio-pci\n");
-			ret = -ENODEV;
-		} else {
-			vdev = dev_get_drvdata(&pdev->dev);
-			args->file = vfio_lu_open(&vdev->vdev);
-			ret = PTR_ERR_OR_ZERO(args->file);
-		}
+		bound = pdev->dev.driver;
+		held = iommu_lu_held(&pdev->dev);
+	}
+	if (held && !bound)
+		ret = bind_driver(pdev);
+	if (ret < 0) {
+		pci_err(pdev, "iommu_lu: it cannot be bound to vfio-pci: %pe\n", ERR_PTR(ret));
+	} else {
+		args->file = open_held(pdev);
+		ret = PTR_ERR_OR_ZERO(args->file);
 	}
 	pci_dev_put(pdev);
 	return ret;
+}
+
+static bool vfio_lu_can_finish(struct liveupdate_file_op_args *args)
+{
+	return iommu_lu_may_forget_device(args->serialized_data >> 16,
+					  args->serialized_data & 0xffff);
 }
 
 static void vfio_lu_finish(struct liveupdate_file_op_args *args)
@@ -205,6 +229,7 @@ static const struct liveupdate_file_ops vfio_lu_file_ops = {
 	.freeze = vfio_lu_freeze,
 	.unfreeze = vfio_lu_unfreeze,
 	.retrieve = vfio_lu_retrieve,
+	.can_finish = vfio_lu_can_finish,
 	.finish = vfio_lu_finish,
 	.owner = THIS_MODULE,
 };

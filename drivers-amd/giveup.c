@@ -14,7 +14,7 @@
 
 static void stop_devices(void)
 {
-	iommu_lu_quiesce_incoming();
+	iommu_lu_quiesce_incoming(NULL);
 	amd_lu_disown();
 	pr_err("AMD-Vi is given up\n");
 }

@@ -251,7 +251,7 @@ void intel_lu_abandon(struct intel_iommu *iommu)
 
 	if (!intel_lu_running(iommu))
 		return;
-	iommu_lu_quiesce_incoming();
+	iommu_lu_quiesce_incoming(NULL);
 
 	unit = iommu_lu_unit_incoming(iommu->reg_phys);
 	if (unit && unit->iommu == &iommu->iommu) {
@@ -269,5 +269,5 @@ void intel_lu_abandon(struct intel_iommu *iommu)
  */
 void intel_lu_quiesce(void)
 {
-	iommu_lu_quiesce_incoming();
+	iommu_lu_quiesce_incoming(NULL);
 }

@@ -281,12 +281,17 @@ static void C13_something_is_busy(struct kunit *test)
 	char name[IOMMU_LU_NAME_LEN];
 
 	attach(test, 0);
-	KUNIT_EXPECT_FALSE(test, iommu_lu_busy(name));
 	env_preserve(test, 0);
-	KUNIT_EXPECT_TRUE(test, iommu_lu_busy(name));
+	KUNIT_EXPECT_EQ(test, iommu_lu_suspend(name), -EBUSY);
 	KUNIT_EXPECT_STREQ(test, name, dev_name(env_dev(test, 0)));
 	env_unpreserve(test, 0);
-	KUNIT_EXPECT_FALSE(test, iommu_lu_busy(name));
+
+	/* and nothing becomes busy while the system goes down */
+	KUNIT_EXPECT_EQ(test, iommu_lu_suspend(name), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_file_preserve(), -EBUSY);
+	iommu_lu_resume();
+	env_preserve(test, 0);
+	env_unpreserve(test, 0);
 }
 
 static void C14_cancel_at_every_stage(struct kunit *test)
@@ -565,7 +570,10 @@ static void C8_two_devices_share_a_domain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_memory_inherited(), 0);
 }
 
-/* A device that goes away takes its hold on the domain with it. */
+/*
+ * A device that goes away takes its hold on the domain with it. Nobody has stopped it, and
+ * the default domain of the mock lets everything through.
+ */
 static void C10_held_device_is_removed(struct kunit *test)
 {
 	struct iommu_lu_domain *ldom;
@@ -577,6 +585,7 @@ static void C10_held_device_is_removed(struct kunit *test)
 	pci_lock_rescan_remove();
 	pci_stop_and_remove_bus_device(to_pci_dev(env_dev(test, 0)));
 	pci_unlock_rescan_remove();
+	KUNIT_EXPECT_FALSE(test, mock_pci_command(0) & PCI_COMMAND_MASTER);
 	KUNIT_EXPECT_EQ(test, ldom->devices, 0);
 	iommu_lu_free_domain(ldom);
 	KUNIT_EXPECT_EQ(test, mock_memory_inherited(), 0);

@@ -281,8 +281,13 @@ static struct iommu_domain mock_identity = {
 	.ops = &mock_identity_ops,
 };
 
+/* of the first device */
+bool mock_probe_fails;
+
 static struct iommu_device *mock_probe_device(struct device *dev)
 {
+	if (mock_probe_fails && dev == mock_pci_device(0))
+		return ERR_PTR(-ENOMEM);
 	/* that of a running device is left as it is by the function itself */
 	pci_prepare_ats(to_pci_dev(dev), PAGE_SHIFT);
 	return &unit_of(dev)->iommu;

@@ -61,6 +61,7 @@ void mock_iommu_shutdown(void);
 bool mock_translate(struct device *dev, u64 iova, u64 *pa);
 void mock_fixup(struct pci_dev *pdev);
 extern bool mock_one_group;
+extern bool mock_probe_fails;
 
 /* mock_pci.c */
 int mock_pci_add(void);

@@ -384,6 +384,204 @@ static void U7_device_has_come_back(struct kunit *test)
 	env_expect_dma(test, 0, true);
 }
 
+static void hide_second(struct kunit *test)
+{
+	mock_pci_hide(1);
+}
+
+static struct iommu_lu_domain *shared_domain(struct kunit *test, void (*damage)(struct kunit *test))
+{
+	struct iommu_domain *domain;
+	struct env *env = test->priv;
+
+	attached(test);
+	env_attach(test, 1, env->domain[0]);
+	env_kexec(test, damage);
+	domain = iommu_get_domain_for_dev(env_dev(test, 0));
+	KUNIT_ASSERT_TRUE(test, iommu_lu_is_restored(domain));
+	return domain->lu;
+}
+
+static void remove_device(struct kunit *test, unsigned int i)
+{
+	pci_lock_rescan_remove();
+	pci_stop_and_remove_bus_device(to_pci_dev(env_dev(test, i)));
+	pci_unlock_rescan_remove();
+}
+
+/* The other device of the domain has left it: its tables go, and this one must not use them. */
+static void U7_domain_goes_before_a_device_comes_back(struct kunit *test)
+{
+	struct iommu_lu_domain *ldom = shared_domain(test, hide_second);
+	struct iommu_lu_device *ldev = iommu_lu_device_incoming(MOCK_SEGMENT, PCI_DEVFN(1, 0));
+	u64 *entry;
+
+	KUNIT_ASSERT_NOT_NULL(test, ldev);
+	entry = (u64 *)phys_to_virt(mock_hw[0].table) + ldev->ser.rids[0];
+	KUNIT_EXPECT_EQ(test, *entry, ldev->ser.mock.entry);
+	KUNIT_EXPECT_EQ(test, ldom->devices, 1);
+	remove_device(test, 0);
+	KUNIT_EXPECT_EQ(test, ldom->devices, 0);
+	iommu_lu_free_domain(ldom);
+	KUNIT_EXPECT_EQ(test, *entry, 0);
+	KUNIT_EXPECT_EQ(test, mock_memory_inherited(), 0);
+
+	mock_pci_show(1);
+	KUNIT_EXPECT_FALSE(test, iommu_lu_held(env_dev(test, 1)));
+	KUNIT_EXPECT_FALSE(test, mock_pci_command(1) & PCI_COMMAND_MASTER);
+}
+
+/* Nobody can stop it, so its memory has to stay. */
+static void U7_nor_does_its_unit(struct kunit *test)
+{
+	struct iommu_device *iommu;
+	struct iommu_lu_device *ldev;
+
+	attached(test);
+	env_kexec(test, hide);
+	ldev = iommu_lu_device_incoming(MOCK_SEGMENT, 0);
+	KUNIT_ASSERT_NOT_NULL(test, ldev);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_may_forget_device(MOCK_SEGMENT, 0));
+	iommu = ldev->unit->iommu;
+	ldev->unit->iommu = NULL;
+	KUNIT_EXPECT_FALSE(test, iommu_lu_may_forget_device(MOCK_SEGMENT, 0));
+	ldev->unit->failed = -EIO;
+	KUNIT_EXPECT_TRUE(test, iommu_lu_may_forget_device(MOCK_SEGMENT, 0));
+	ldev->unit->failed = 0;
+	ldev->unit->iommu = iommu;
+}
+
+struct users {
+	int nr;
+	bool gone;
+};
+
+static bool joined(void *arg)
+{
+	struct users *users = arg;
+
+	if (users->gone)
+		return false;
+	users->nr++;
+	return true;
+}
+
+static void left(void *arg)
+{
+	struct users *users = arg;
+
+	users->nr--;
+}
+
+/* It is one of the users of its domain, whenever it comes. */
+static void U4_late_device_is_counted(struct kunit *test)
+{
+	struct iommu_lu_domain *ldom = shared_domain(test, hide_second);
+	struct users users = {};
+
+	KUNIT_ASSERT_TRUE(test, iommu_lu_hand_out_domain(ldom, &users, joined, left, &users));
+	KUNIT_EXPECT_EQ(test, users.nr, 1);
+	mock_pci_show(1);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_held(env_dev(test, 1)));
+	KUNIT_EXPECT_EQ(test, users.nr, 2);
+	remove_device(test, 0);
+	KUNIT_EXPECT_EQ(test, users.nr, 1);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_domain_busy(ldom));
+	remove_device(test, 1);
+	KUNIT_EXPECT_EQ(test, users.nr, 0);
+	KUNIT_EXPECT_EQ(test, ldom->devices, 0);
+	iommu_lu_free_domain(ldom);
+	KUNIT_EXPECT_FALSE(test, iommu_lu_domain_busy(ldom));
+}
+
+/* Its domain is on its way out: stopped. */
+static void U4_device_is_too_late(struct kunit *test)
+{
+	struct iommu_lu_domain *ldom = shared_domain(test, hide_second);
+	struct users users = {};
+
+	KUNIT_ASSERT_TRUE(test, iommu_lu_hand_out_domain(ldom, &users, joined, left, &users));
+	remove_device(test, 0);
+	users.gone = true;
+	mock_pci_show(1);
+	KUNIT_EXPECT_FALSE(test, iommu_lu_held(env_dev(test, 1)));
+	KUNIT_EXPECT_FALSE(test, mock_pci_command(1) & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_EQ(test, ldom->devices, 0);
+	KUNIT_EXPECT_FALSE(test, iommu_lu_hand_out_domain(ldom, &users, joined, left, &users));
+	iommu_lu_free_domain(ldom);
+}
+
+static void fail_probe(struct kunit *test)
+{
+	mock_probe_fails = true;
+}
+
+/* No group, so nobody would look at its entry: it is stopped, and the entry goes. */
+static void C12_probe_fails(struct kunit *test)
+{
+	struct iommu_lu_device *ldev;
+
+	attached(test);
+	env_kexec(test, fail_probe);
+	mock_probe_fails = false;
+	KUNIT_EXPECT_NULL(test, env_dev(test, 0)->iommu_group);
+	KUNIT_EXPECT_FALSE(test, mock_pci_command(0) & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_EQ(test, *(u64 *)phys_to_virt(mock_hw[0].table), 0);
+	ldev = iommu_lu_device_incoming(MOCK_SEGMENT, 0);
+	KUNIT_ASSERT_NOT_NULL(test, ldev);
+	KUNIT_EXPECT_EQ(test, ldev->failed, -ENODEV);
+}
+
+/* A unit is given up: that concerns the devices behind it, and those that are held. */
+static void C12_unit_is_given_up(struct kunit *test)
+{
+	struct iommu_attach_handle *handle;
+	struct env *env = test->priv;
+	struct device *dev;
+
+	attached(test);
+	env_attach(test, 3, env_domain(test, env_dev(test, 3)));
+	env_kexec(test, NULL);
+	KUNIT_ASSERT_TRUE(test, iommu_lu_held(env_dev(test, 0)));
+	dev = env_dev(test, 3);
+	KUNIT_ASSERT_TRUE(test, iommu_lu_held(dev));
+	KUNIT_EXPECT_EQ(test, iommu_lu_given_up(dev), 0);
+	iommu_lu_quiesce_incoming(dev->iommu->lu->unit);
+	KUNIT_EXPECT_TRUE(test, mock_pci_command(0) & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_FALSE(test, mock_pci_command(3) & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_NE(test, iommu_lu_given_up(dev), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_given_up(env_dev(test, 0)), 0);
+
+	/* on a domain of this kernel: nobody else's business */
+	dev = env_dev(test, 0);
+	dev->iommu->lu->domain->owner = env;
+	KUNIT_ASSERT_EQ(test, iommu_device_claim_dma_owner(dev, env), 0);
+	env->owned[0] = true;
+	env->domain[0] = env_domain(test, dev);
+	handle = kunit_kzalloc(test, sizeof(*handle), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, handle);
+	KUNIT_ASSERT_EQ(test, iommu_replace_group_handle(dev->iommu_group, env->domain[0], handle),
+			0);
+	iommu_lu_quiesce_incoming(NULL);
+	KUNIT_EXPECT_TRUE(test, mock_pci_command(0) & PCI_COMMAND_MASTER);
+	iommu_detach_group_handle(env->domain[0], dev->iommu_group);
+	iommu_device_release_dma_owner(dev);
+	iommu_domain_free(env->domain[0]);
+	env->owned[0] = false;
+	env->domain[0] = NULL;
+}
+
+/* Tables of the guest cannot take the place of a restored domain. */
+static void C10_nested(struct kunit *test)
+{
+	static struct iommu_domain nested = { .type = IOMMU_DOMAIN_NESTED };
+
+	attached(test);
+	env_kexec(test, NULL);
+	KUNIT_EXPECT_EQ(test, iommu_lu_may_attach(env_dev(test, 0), &nested, false), -EOPNOTSUPP);
+	env_expect_dma(test, 0, true);
+}
+
 static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(C2_driver_without_ops),
 	KUNIT_CASE(C2_device_without_iommu),
@@ -405,6 +603,13 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(U4_still_on_its_restored_domain),
 	KUNIT_CASE(U7_device_does_not_come_back),
 	KUNIT_CASE(U7_device_has_come_back),
+	KUNIT_CASE(U7_domain_goes_before_a_device_comes_back),
+	KUNIT_CASE(U7_nor_does_its_unit),
+	KUNIT_CASE(U4_late_device_is_counted),
+	KUNIT_CASE(U4_device_is_too_late),
+	KUNIT_CASE(C12_probe_fails),
+	KUNIT_CASE(C12_unit_is_given_up),
+	KUNIT_CASE(C10_nested),
 	{}
 };
 

@@ -68,9 +68,9 @@ struct iommu_lu_unit {
  * @nr_msi: the driver's: where in @ser their number is
  * @msi_start: the driver's: where in @ser the start of their window is
  * @owner: who may claim the devices of an inherited domain
- * @device_left: called under the group mutex when a device leaves an inherited
- *               domain for another one
- * @arg: argument for @device_left
+ * @device_joined: see iommu_lu_hand_out_domain()
+ * @device_left: likewise
+ * @arg: argument for both
  * @ser: the record
  */
 struct iommu_lu_domain {
@@ -86,6 +86,7 @@ struct iommu_lu_domain {
 	u8 *nr_msi;
 	u64 *msi_start;
 	void *owner;
+	bool (*device_joined)(void *arg);
 	void (*device_left)(void *arg);
 	void *arg;
 	struct iommu_domain_ser ser;
@@ -149,7 +150,9 @@ struct iommu_lu_device {
  * @quiesce_device: @dev could not be taken over and its bus master is off:
  *	remove what the hardware still has for it. Group mutex held.
  * @forget_device: a device behind an adopted unit was never probed, and nobody can ask
- *	for it any more: remove its entries. No device is probed meanwhile. May sleep.
+ *	for it any more: remove its entries, and what is cached of them. Its domain may
+ *	have been restored for others, and be in use. No device is probed meanwhile
+ *	(iommu_probe_device_lock). May sleep.
  *
  * A driver that has none is refused with -EOPNOTSUPP. All ops are required.
  * Beside them a driver has to adopt its units when it starts, and to leave them
@@ -195,6 +198,10 @@ void iommu_lu_file_unfreeze(void);
 /* device.c: domains and devices */
 int iommu_lu_preserve_domain(struct iommu_domain *domain, u64 iommufd_id, u64 token);
 void iommu_lu_unpreserve_domain(struct iommu_domain *domain);
+bool iommu_lu_hand_out_domain(struct iommu_lu_domain *ldom, void *owner, bool (*joined)(void *),
+			      void (*left)(void *), void *arg);
+void iommu_lu_refuse_domain(struct iommu_lu_domain *ldom, int err);
+bool iommu_lu_domain_busy(struct iommu_lu_domain *ldom);
 void iommu_lu_free_domain(struct iommu_lu_domain *ldom);
 struct iommu_lu_unit *iommu_lu_get_unit(struct iommu_device *iommu);
 void iommu_lu_put_unit(struct iommu_lu_unit *unit);
@@ -203,18 +210,24 @@ void iommu_lu_unpreserve_device(struct device *dev);
 int iommu_lu_freeze_device(struct device *dev);
 void iommu_lu_unfreeze_device(struct device *dev);
 void iommu_lu_forget_device(u32 segment, u16 bdf);
+bool iommu_lu_may_forget_device(u32 segment, u16 bdf);
 
 /* device.c: called from the iommu core, group mutex held */
 struct iommu_domain *iommu_lu_restore(struct device *dev, bool singleton);
 int iommu_lu_may_attach(struct device *dev, struct iommu_domain *domain, bool must_succeed);
 void iommu_lu_attached(struct device *dev, struct iommu_domain *domain);
+struct iommu_domain *iommu_lu_removed(struct device *dev);
 bool iommu_lu_may_claim(struct iommu_domain *domain, void *owner);
+
+/* device.c: likewise, iommu_probe_device_lock held */
+void iommu_lu_probe_failed(struct device *dev, int err);
 
 /* in the iommu core */
 struct iommu_domain *iommu_lu_group_lock(struct device *dev, bool *singleton);
 void iommu_lu_group_unlock(struct device *dev);
 
 bool iommu_lu_held(struct device *dev);
+int iommu_lu_given_up(struct device *dev);
 bool iommu_lu_preserved(struct device *dev);
 bool iommu_lu_is_restored(struct iommu_domain *domain);
 
@@ -237,7 +250,7 @@ bool iommu_lu_bus_preserved(struct pci_bus *bus);
 bool iommu_lu_keep_config(struct pci_bus *bus);
 void iommu_lu_pci_quiesce(struct device *dev);
 int iommu_lu_pci_keep(struct pci_dev *pdev, int pos, u16 want, u16 ignore);
-void iommu_lu_quiesce_incoming(void);
+void iommu_lu_quiesce_incoming(struct iommu_lu_unit *unit);
 
 /* fail_nth.c: guard(iommu_lu_fail)("stage") */
 #ifdef CONFIG_IOMMU_LIVEUPDATE_FAIL_NTH
@@ -272,6 +285,8 @@ static inline int iommu_lu_may_attach(struct device *dev, struct iommu_domain *d
 }
 
 static inline void iommu_lu_attached(struct device *dev, struct iommu_domain *domain) { }
+static inline struct iommu_domain *iommu_lu_removed(struct device *dev) { return NULL; }
+static inline void iommu_lu_probe_failed(struct device *dev, int err) { }
 static inline bool iommu_lu_may_claim(struct iommu_domain *domain, void *owner) { return false; }
 static inline bool iommu_lu_held(struct device *dev) { return false; }
 static inline bool iommu_lu_preserved(struct device *dev) { return false; }
