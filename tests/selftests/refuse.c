@@ -361,15 +361,28 @@ static int cycle_ids(struct heart *h)
 	return 0;
 }
 
+/*
+ * To another domain in the ordinary way, which blocks the device for a moment. DMA that fails
+ * then would cost the card its whole ring.
+ */
+static int move_to(struct heart *h, uint32_t *pt)
+{
+	int rc = vfio_bus_master(h->cdev, false);
+
+	if (!rc)
+		rc = vfio_attach_pt(h->cdev, pt);
+	return rc ?: vfio_bus_master(h->cdev, true);
+}
+
 /* A kind of HWPT that is not carried. The other kinds cannot be made here. */
 static int automatic(struct heart *h)
 {
 	uint32_t first = h->hwpt, pt = h->ioas;
 
-	ktap_rc(vfio_attach_pt(h->cdev, &pt), 0, "attach to the IOAS itself");
+	ktap_rc(move_to(h, &pt), 0, "attach to the IOAS itself");
 	ktap_rc(hwpt_mark(h->iommufd, pt, TOKEN_HWPT, 0), -EOPNOTSUPP,
 		"mark of an automatic HWPT");
-	return vfio_attach(h->cdev, first);
+	return move_to(h, &first);
 }
 
 /* Files that nobody knows how to carry. */
