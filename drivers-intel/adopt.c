@@ -9,6 +9,10 @@
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
+#include <linux/acpi.h>
+
 #include "internal.h"
 
 static bool translation_on(struct intel_iommu *iommu)
@@ -16,43 +20,101 @@ static bool translation_on(struct intel_iommu *iommu)
 	return readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES;
 }
 
+/* Units that are there from the start are set up together, before any device is probed. */
+static bool booting(void)
+{
+	return !intel_iommu_enabled;
+}
+
 /**
- * intel_lu_keep_mode - go on in the mode the unit was left in
- * @iommu: unit that is being found, registers mapped
+ * intel_lu_unit - the record of a unit
+ * @iommu: unit, possibly one that was not taken over
+ *
+ * Return: NULL if there is none, or if its live update is finished.
+ */
+VISIBLE_IF_KUNIT struct iommu_lu_unit *intel_lu_unit(struct intel_iommu *iommu)
+{
+	KUNIT_STATIC_STUB_REDIRECT(intel_lu_unit, iommu);
+	return iommu_lu_unit_incoming(iommu->reg_phys);
+}
+
+/**
+ * intel_lu_adopted - the record of a unit that was taken over
+ * @iommu: unit
+ *
+ * Return: NULL if it was not.
+ */
+struct iommu_lu_unit *intel_lu_adopted(struct intel_iommu *iommu)
+{
+	struct iommu_lu_unit *unit = intel_lu_unit(iommu);
+
+	return unit && !unit->failed && unit->iommu == &iommu->iommu ? unit : NULL;
+}
+
+VISIBLE_IF_KUNIT void intel_lu_stop(struct iommu_lu_unit *unit)
+{
+	KUNIT_STATIC_STUB_REDIRECT(intel_lu_stop, unit);
+	iommu_lu_quiesce_incoming(unit);
+}
+
+/* The mode of a unit that can do both and was left on: 0 or 1; else -1. */
+static int mode_left(u64 reg_phys)
+{
+	void __iomem *reg = ioremap(reg_phys, VTD_PAGE_SIZE);
+	int mode = -1;
+
+	if (!reg)
+		return -1;
+	if (ecap_smts(readq(reg + DMAR_ECAP_REG)) && readl(reg + DMAR_GSTS_REG) & DMA_GSTS_TES)
+		mode = !!(readq(reg + DMAR_RTADDR_REG) & DMA_RTADDR_SMT);
+	iounmap(reg);
+	return mode;
+}
+
+/**
+ * intel_lu_keep_mode - go on in the mode the units were left in
  *
  * The translation table mode can be changed only while translation is off (Root Table
  * Address Register, TTM), so what the previous kernel has chosen stays, whatever the
- * command line says. It has chosen for all units that can do scalable mode.
+ * command line says. It has chosen for all units that can do scalable mode, and here it is
+ * chosen before the first of them is set up: their address widths depend on it.
  */
-void intel_lu_keep_mode(struct intel_iommu *iommu)
+void __init intel_lu_keep_mode(void)
 {
-	bool scalable;
+	struct acpi_dmar_header *entry;
+	struct acpi_table_header *dmar;
+	int mode = -1;
+	void *end;
 
-	if (intel_iommu_enabled || !ecap_smts(iommu->ecap) || !iommu_lu_inherited() ||
-	    !translation_on(iommu))
+	if (!iommu_lu_inherited() || ACPI_FAILURE(acpi_get_table(ACPI_SIG_DMAR, 0, &dmar)))
 		return;
-	scalable = readq(iommu->reg + DMAR_RTADDR_REG) & DMA_RTADDR_SMT;
-	if (scalable == !!intel_iommu_sm)
+	end = (void *)dmar + dmar->length;
+	for (entry = (void *)dmar + sizeof(struct acpi_table_dmar);
+	     (void *)(entry + 1) <= end && entry->length && mode < 0;
+	     entry = (void *)entry + entry->length)
+		if (entry->type == ACPI_DMAR_TYPE_HARDWARE_UNIT)
+			mode = mode_left(((struct acpi_dmar_hardware_unit *)entry)->address);
+	acpi_put_table(dmar);
+
+	if (mode < 0 || mode == !!intel_iommu_sm)
 		return;
-	pr_warn("%s: was left in %s mode, so this kernel uses it too\n", iommu->name,
-		scalable ? "scalable" : "legacy");
-	intel_iommu_sm = scalable;
+	pr_warn("units were left in %s mode, so this kernel uses it too\n",
+		mode ? "scalable" : "legacy");
+	intel_iommu_sm = mode;
 }
 
 /**
  * intel_lu_running - must translation stay on?
  * @iommu: unit that is being set up
  *
- * At boot every unit counts that is on, because the record of one may be what is
- * damaged. One that is added later counts if it has a record.
+ * Every unit counts that is on, because the record of one may be what is damaged, or not be
+ * there any more when the unit is added.
  *
- * Return: true if it is on, and was left on by a live update.
+ * Return: true if it is on, may have been left on by a live update, and was not set up yet.
  */
 bool intel_lu_running(struct intel_iommu *iommu)
 {
-	if (!iommu_lu_inherited() || !translation_on(iommu))
-		return false;
-	return !intel_iommu_enabled || iommu_lu_unit_incoming(iommu->reg_phys);
+	return iommu_lu_inherited() && !iommu->root_entry && translation_on(iommu);
 }
 
 static int adopt_root(struct intel_iommu *iommu, const struct iommu_intel_ser *ser,
@@ -104,6 +166,46 @@ static int adopt_root(struct intel_iommu *iommu, const struct iommu_intel_ser *s
 }
 
 /**
+ * intel_lu_clear_unnamed - let nobody through of whom there is no sound record
+ * @iommu: unit that has its root table, caches are not invalidated yet
+ * @unit: its record
+ *
+ * Nobody has reserved the domain ids that such entries bear. What is left of them, not
+ * present, tells intel_lu_probe() to stop the device.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int intel_lu_clear_unnamed(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
+{
+	unsigned long *named = bitmap_zalloc(U16_MAX + 1, GFP_KERNEL);
+	struct context_entry *context;
+	struct iommu_lu_device *ldev;
+	u32 rid;
+	int i;
+
+	if (!named)
+		return -ENOMEM;
+	for (ldev = unit->first; ldev; ldev = ldev->next)
+		for (i = 0; i < ldev->ser.nr_rids && !ldev->failed; i++)
+			__set_bit(ldev->ser.rids[i], named);
+
+	guard(spinlock)(&iommu->lock);
+	for (rid = 0; rid <= U16_MAX; rid++) {
+		if (test_bit(rid, named))
+			continue;
+		context = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
+		if (!context || !context_present(context))
+			continue;
+		context_clear_present(context);
+		__iommu_flush_cache(iommu, context, sizeof(*context));
+		pr_err("%s: context entry of %02x:%02x.%x is nobody's, it is blocked\n",
+		       iommu->name, PCI_BUS_NUM(rid), PCI_SLOT(rid), PCI_FUNC(rid));
+	}
+	bitmap_free(named);
+	return 0;
+}
+
+/**
  * intel_lu_adopt_ids - take the domain ids before the first domain is allocated
  * @iommu: unit
  * @unit: its record
@@ -116,6 +218,7 @@ static int adopt_root(struct intel_iommu *iommu, const struct iommu_intel_ser *s
  */
 int intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 {
+	struct iommu_lu_domain *owner;
 	struct iommu_lu_device *ldev;
 	struct xarray owners;
 	int ret = 0;
@@ -124,17 +227,17 @@ int intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 	for (ldev = unit->first; ldev && !ret; ldev = ldev->next) {
 		u16 did = ldev->ser.intel.did;
 
-		if (xa_load(&owners, did) == ldev->domain)
-			continue;
+		owner = xa_load(&owners, did);
 		/* 0 and 1 are not given to domains */
-		if (did < IDA_START_DID || xa_load(&owners, did)) {
+		if (did < IDA_START_DID || (owner && owner != ldev->domain)) {
 			pr_err("%s: domain id %u belongs to another domain\n", iommu->name, did);
 			ldev->failed = -EINVAL;
-			ldev->ser.intel.did = 0;
 			continue;
 		}
-		ret = xa_insert(&owners, did, ldev->domain, GFP_KERNEL) ?:
-		      min(ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL), 0);
+		if (!owner)
+			ret = xa_insert(&owners, did, ldev->domain, GFP_KERNEL) ?:
+			      min(ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL), 0);
+		ldev->has_id = !ret;
 	}
 	xa_destroy(&owners);
 	return ret;
@@ -153,53 +256,80 @@ static bool id_is_domains(struct intel_iommu *iommu, struct iommu_lu_device *lde
  * @iommu: unit that has taken the id
  * @ldev: record, failed; its entries are removed, so the id is in no cache any more
  *
- * Unless the domain has got it, or another device may still come for it. Happens rarely,
- * so that looking for that one may take its time.
+ * Unless the id is not its domain's, or the domain has got it, or another device may still
+ * come for it, or the last of them has released it. Happens rarely, so that looking for
+ * those may take its time.
  */
 void intel_lu_drop_id(struct intel_iommu *iommu, struct iommu_lu_device *ldev)
 {
 	struct iommu_lu_device *other;
-	u16 did = ldev->ser.intel.did;
 
-	if (!did || id_is_domains(iommu, ldev))
+	if (!ldev->has_id || id_is_domains(iommu, ldev))
 		return;
+	ldev->has_id = false;
 	for (other = ldev->unit->first; other; other = other->next)
-		if (other->ser.intel.did == did && !other->failed)
+		if (other->domain == ldev->domain && other->has_id)
 			return;
-	for (other = ldev->unit->first; other; other = other->next)
-		if (other->ser.intel.did == did)
-			other->ser.intel.did = 0;
-	ida_free(&iommu->domain_ida, did);
+	ida_free(&iommu->domain_ida, ldev->ser.intel.did);
+}
+
+/* Is there a device that goes on through the unit, or one that may still come, or an id? */
+static bool needed(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
+{
+	struct iommu_lu_device *ldev;
+
+	for (ldev = unit->first; ldev; ldev = ldev->next)
+		if (READ_ONCE(ldev->held) || (!ldev->dev && !ldev->failed) ||
+		    id_is_domains(iommu, ldev))
+			return true;
+	return false;
 }
 
 /**
- * intel_lu_in_use - is a unit needed by devices that were, or are to be, handed over?
+ * intel_lu_may_remove - does nobody need a unit who was, or is to be, handed over?
  * @iommu: unit that is about to be removed, or NULL
+ *
+ * If so, it is an ordinary one from here on.
+ *
+ * Context: dmar_global_lock held.
  */
-bool intel_lu_in_use(struct intel_iommu *iommu)
+bool intel_lu_may_remove(struct intel_iommu *iommu)
 {
-	struct iommu_lu_device *ldev;
 	struct iommu_lu_unit *unit;
 
 	if (!iommu)
+		return true;
+	unit = intel_lu_adopted(iommu);
+	if (READ_ONCE(iommu->iommu.lu) || (unit && needed(iommu, unit))) {
+		pr_err("%s: devices behind it are preserved or taken over, it cannot be removed\n",
+		       iommu->name);
 		return false;
-	unit = READ_ONCE(iommu->iommu.lu);
-	if (!unit) {
-		unit = iommu_lu_unit_incoming(iommu->reg_phys);
-		for (ldev = unit ? unit->first : NULL; ldev && !ldev->held; ldev = ldev->next)
-			;
-		if (!ldev)
-			return false;
 	}
-	pr_err("%s: devices behind it are preserved or taken over, it cannot be removed\n",
-	       iommu->name);
+	iommu->flags &= ~INTEL_LU_FLAG_LEFT_ON;
 	return true;
+}
+
+static int adopt(struct intel_iommu *iommu, struct iommu_lu_unit *unit, const char **why)
+{
+	int ret;
+
+	*why = "a domain id cannot be had";
+	ret = intel_lu_adopt_ids(iommu, unit) ?: adopt_root(iommu, &unit->ser.intel, why);
+	if (ret)
+		return ret;
+	*why = "out of memory";
+	ret = intel_lu_clear_unnamed(iommu, unit);
+	if (ret)
+		/* it is still the one that the hardware is using */
+		iommu->root_entry = NULL;
+	return ret;
 }
 
 /**
  * intel_lu_adopt - take a unit over with translation on
  * @iommu: unit, no root table yet
  *
+ * Context: dmar_global_lock held.
  * Return: true if the unit has got its root table. If not, and it is
  * intel_lu_running(), it shall go on with an empty one.
  */
@@ -212,14 +342,15 @@ bool intel_lu_adopt(struct intel_iommu *iommu)
 		return false;
 	/* Not for the recovery of crashed kernels, which copies the tables. */
 	iommu->flags &= ~VTD_FLAG_TRANS_PRE_ENABLED;
+	iommu->flags |= INTEL_LU_FLAG_LEFT_ON;
+	/* No device will be found behind it, so it stays as it is, and its session unfinished. */
+	if (iommu->drhd->ignored)
+		return false;
 
 	guard(iommu_lu_fail)("adopt");
-	unit = iommu_lu_unit_incoming(iommu->reg_phys);
-	if (unit && !unit->failed) {
-		why = "a domain id cannot be had";
-		unit->failed = intel_lu_adopt_ids(iommu, unit) ?:
-			       adopt_root(iommu, &unit->ser.intel, &why);
-	}
+	unit = intel_lu_unit(iommu);
+	if (unit && !unit->failed)
+		unit->failed = adopt(iommu, unit, &why);
 	if (!unit || unit->failed) {
 		/* All of them are invalidated before a domain gets one. */
 		ida_destroy(&iommu->domain_ida);
@@ -235,39 +366,69 @@ bool intel_lu_adopt(struct intel_iommu *iommu)
 	return true;
 }
 
+/* Everything, with an empty root table that is nobody's, so that it can be left behind. */
+static void block(struct intel_iommu *iommu)
+{
+	struct root_entry *root = iommu->root_entry;
+
+	iommu->root_entry = page_address(ZERO_PAGE(0));
+	iommu_set_root_entry(iommu);
+	iommu->root_entry = root;
+}
+
 /**
- * intel_lu_abandon - the driver gives up after units were adopted
+ * intel_lu_abandon - the driver gives up a unit that may have been left on
  * @iommu: unit that is about to be turned off and freed
  *
- * Stop the devices first, all of them: units are turned off one after the other, but the
- * driver gives up all of them. Then the ids that intel_lu_adopt_ids() took are nobody's,
- * and turning translation off harms nothing. Root and context tables are ordinary
- * memory by now; PASID tables and page tables were not given back to the allocator
- * yet, so they just stay reserved.
+ * While the kernel boots: stop the devices first, all of them, as units are turned off one
+ * after the other, but the driver gives up all of them. Then turning translation off harms
+ * nothing.
+ *
+ * Later, when a unit is added and that fails: devices behind other units belong to running
+ * VMs, and those behind this one may not even be known, as PCI looks for them afterwards.
+ * So it is left on, with everything blocked. One that was not set up at all is left as it
+ * is: nobody has claimed it, so its session cannot be finished.
+ *
+ * The ids that intel_lu_adopt_ids() took are nobody's then. Root and context tables are
+ * ordinary memory by now; PASID tables and page tables were not given back to the
+ * allocator yet, so they just stay reserved.
+ *
+ * Context: dmar_global_lock held.
+ * Return: true if translation must stay on.
  */
-void intel_lu_abandon(struct intel_iommu *iommu)
+bool intel_lu_abandon(struct intel_iommu *iommu)
 {
-	struct iommu_lu_unit *unit;
+	struct iommu_lu_unit *unit, *adopted;
+	bool stay;
 
-	if (!intel_lu_running(iommu))
-		return;
-	iommu_lu_quiesce_incoming(NULL);
+	if (!iommu_lu_inherited() || !translation_on(iommu))
+		return false;
+	unit = intel_lu_unit(iommu);
+	adopted = intel_lu_adopted(iommu);
+	stay = !booting() && (intel_lu_running(iommu) || iommu->flags & INTEL_LU_FLAG_LEFT_ON);
+	if (booting() || (stay && unit))
+		intel_lu_stop(booting() ? NULL : unit);
+	if (stay && iommu->flush.flush_context)
+		block(iommu);
 
-	unit = iommu_lu_unit_incoming(iommu->reg_phys);
-	if (unit && unit->iommu == &iommu->iommu) {
-		unit->failed = -EIO;
-		unit->iommu = NULL;
+	if (adopted) {
+		adopted->failed = -EIO;
+		adopted->iommu = NULL;
 		ida_destroy(&iommu->domain_ida);
 	}
-	pr_err("%s: given up\n", iommu->name);
+	if (booting() || stay)
+		pr_err("%s: given up\n", iommu->name);
+	return stay;
 }
 
 /**
  * intel_lu_quiesce - stop what is running before translation is turned off
  *
  * For a kernel that is told not to use its IOMMUs, or one of them.
+ *
+ * Context: dmar_global_lock held.
  */
 void intel_lu_quiesce(void)
 {
-	iommu_lu_quiesce_incoming(NULL);
+	intel_lu_stop(NULL);
 }

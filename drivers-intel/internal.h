@@ -17,6 +17,9 @@
 #define INTEL_LU_ROOT_ENTRIES	(VTD_PAGE_SIZE / sizeof(struct root_entry))
 #define INTEL_LU_TABLES		(2 * INTEL_LU_ROOT_ENTRIES)
 
+/* Beside VTD_FLAG_* in the flags of a unit: translation was on before this kernel set it up. */
+#define INTEL_LU_FLAG_LEFT_ON	BIT(31)
+
 static inline struct intel_iommu *to_intel_iommu(struct iommu_device *iommu)
 {
 	return container_of(iommu, struct intel_iommu, iommu);
@@ -31,6 +34,7 @@ static inline u64 *intel_lu_root_half(struct root_entry *root, unsigned int tabl
 struct intel_lu_context intel_lu_read_context(struct intel_iommu *iommu, u16 rid);
 void *intel_lu_alloc_table(struct intel_iommu *iommu, size_t size);
 void intel_lu_free_table(void *table);
+bool intel_lu_uses_id_of_bridge(struct pci_dev *pdev);
 int intel_lu_for_each_rid(struct device *dev, int (*fn)(u16 rid, void *arg), void *arg);
 struct intel_lu_pasid *intel_lu_device_pasid(struct device_domain_info *info);
 bool intel_lu_other_pasids(struct device_domain_info *info);
@@ -59,8 +63,15 @@ int intel_lu_freeze_device(struct device *dev, struct iommu_lu_device *ldev);
 int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_lu_domain *ldom);
 
 /* adopt.c */
+struct iommu_lu_unit *intel_lu_adopted(struct intel_iommu *iommu);
 int intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit);
+int intel_lu_clear_unnamed(struct intel_iommu *iommu, struct iommu_lu_unit *unit);
 void intel_lu_drop_id(struct intel_iommu *iommu, struct iommu_lu_device *ldev);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+struct iommu_lu_unit *intel_lu_unit(struct intel_iommu *iommu);
+void intel_lu_stop(struct iommu_lu_unit *unit);
+#endif
 
 /* restore.c */
 int intel_lu_restore_id(struct intel_iommu *iommu, struct dmar_domain *domain, u16 did);

@@ -43,8 +43,8 @@ void intel_lu_prq_unpreserve(const struct iommu_intel_ser *ser)
  */
 void intel_lu_prq_adopt(struct intel_iommu *iommu)
 {
-	struct iommu_lu_unit *unit = iommu_lu_unit_incoming(iommu->reg_phys);
+	struct iommu_lu_unit *unit = intel_lu_adopted(iommu);
 
-	if (unit && !unit->failed && unit->iommu == &iommu->iommu && unit->ser.intel.prq_pa)
+	if (unit && unit->ser.intel.prq_pa)
 		iommu_free_pages(iommu_restore_page(unit->ser.intel.prq_pa));
 }

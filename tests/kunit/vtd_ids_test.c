@@ -197,18 +197,6 @@ static void clash_gives_nothing_away(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, taken(ids, 0, 7));
 }
 
-/* A unit that is to be removed */
-static void unit_in_use(struct kunit *test)
-{
-	struct ids *ids = ids_of(test);
-
-	KUNIT_EXPECT_FALSE(test, intel_lu_in_use(NULL));
-	KUNIT_EXPECT_FALSE(test, intel_lu_in_use(&ids->iommu[0]));
-	ids->iommu[0].iommu.lu = &ids->unit[0];
-	KUNIT_EXPECT_TRUE(test, intel_lu_in_use(&ids->iommu[0]));
-	KUNIT_EXPECT_FALSE(test, intel_lu_in_use(&ids->iommu[1]));
-}
-
 static int ids_init(struct kunit *test)
 {
 	struct ids *ids = kunit_kzalloc(test, sizeof(*ids), GFP_KERNEL);
@@ -247,7 +235,6 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(nobody_comes_for_it),
 	KUNIT_CASE(domain_keeps_it),
 	KUNIT_CASE(clash_gives_nothing_away),
-	KUNIT_CASE(unit_in_use),
 	{}
 };
 

@@ -104,6 +104,7 @@ struct iommu_lu_domain {
  * @frozen: verified by a freeze; bus master stays on from here
  * @stale: what was preserved is no longer true, the next freeze fails
  * @failed: errno for an inherited device that could not be taken over, else 0
+ * @has_id: the driver's: the domain id of an inherited device is taken on its behalf
  * @ser: the record
  *
  * dev->iommu->lu points here while the device is preserved, or while it is
@@ -120,6 +121,7 @@ struct iommu_lu_device {
 	bool frozen;
 	bool stale;
 	int failed;
+	bool has_id;
 	struct iommu_device_ser ser;
 };
 
