@@ -171,6 +171,10 @@ int intel_lu_preserve_device(struct device *dev, struct iommu_domain *domain,
 		dev_err(dev, "iommu_lu: this kind of attachment is not carried\n");
 		return -EOPNOTSUPP;
 	}
+	if (sm_supported(iommu) && intel_lu_uses_id_of_bridge(to_pci_dev(dev))) {
+		dev_err(dev, "iommu_lu: a bridge does its DMA, its PASID table is not carried\n");
+		return -EOPNOTSUPP;
+	}
 	/* A reference of our own: the id stays with the domain whatever happens. */
 	ret = domain_attach_iommu(dmar_domain, iommu);
 	if (ret)

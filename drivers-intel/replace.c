@@ -162,7 +162,9 @@ static void free_old_tables(struct replace *replace, struct device_domain_info *
 	u64 *dir = info->pasid_table->table;
 	void *table = intel_lu_device_pasid(info);
 
-	info->pasid_table->table = replace->dir;
+	/* Who walks them in memory (debugfs) comes from the context entry, and holds the lock. */
+	scoped_guard(spinlock, &info->iommu->lock)
+		info->pasid_table->table = replace->dir;
 	iommu_free_pages(table);
 	iommu_free_pages(dir);
 }

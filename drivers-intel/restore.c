@@ -63,11 +63,19 @@ static int clear_context(u16 rid, void *arg)
 
 	scoped_guard(spinlock, &iommu->lock) {
 		context = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
-		if (!context || !context_present(context))
+		if (!context)
 			return 0;
+		if (!context_present(context)) {
+			/* what intel_lu_clear_unnamed() has left is in no cache */
+			context_clear_entry(context);
+			__iommu_flush_cache(iommu, context, sizeof(*context));
+			return 0;
+		}
 		context_clear_present(context);
 		__iommu_flush_cache(iommu, context, sizeof(*context));
 	}
+	/* 6.8 "Write Buffer Flushing", for units that need it */
+	iommu_flush_write_buffer(iommu);
 	/*
 	 * 6.5.3.3: context cache, PASID cache, IOTLB. Of a table that is not to be
 	 * trusted nobody knows which domain ids were used, hence globally.
@@ -81,14 +89,37 @@ static int clear_context(u16 rid, void *arg)
 	return 0;
 }
 
+/*
+ * Does DMA of an inherited device bear this requester id? Of one that is running, or that is
+ * to come: bridges are probed before what is behind them.
+ */
+static bool is_id_of_incoming(struct intel_iommu *iommu, u16 rid)
+{
+	struct iommu_lu_unit *unit = intel_lu_adopted(iommu);
+	struct iommu_lu_device *ldev;
+	int i;
+
+	for (ldev = unit ? unit->first : NULL; ldev; ldev = ldev->next) {
+		if (ldev->failed || (ldev->dev && !READ_ONCE(ldev->held)))
+			continue;
+		for (i = 0; i < ldev->ser.nr_rids; i++)
+			if (ldev->ser.rids[i] == rid)
+				return true;
+	}
+	return false;
+}
+
 /**
  * intel_lu_probe - look at what a device brings along
  * @dev: device that is being probed; nothing was set up for it
  *
  * A device that was handed over keeps its entries; in scalable mode it has its PASID
- * table afterwards. A device with entries that are not its own, or not as recorded,
- * is stopped, and the entries are removed: those of a device that has vanished, those
- * left behind by a finished live update, those of a record that is not sound.
+ * table afterwards. So does a bridge keep the entry through which a device behind it does
+ * its DMA. A device with entries that are not its own, or not as recorded, is stopped, and
+ * the entries are removed: those of a device that has vanished, those left behind by a
+ * finished live update, those of a record that is not sound.
+ *
+ * Context: iommu_probe_device_lock held.
  */
 void intel_lu_probe(struct device *dev)
 {
@@ -98,14 +129,18 @@ void intel_lu_probe(struct device *dev)
 	u64 *dir = NULL, *table = NULL;
 	struct iommu_lu_device *ldev;
 	struct intel_lu_context context;
+	u16 rid;
 
 	if (!iommu_lu_inherited() || !dev_is_pci(dev) || dev_is_real_dma_subdevice(dev))
 		return;
-	context = intel_lu_read_context(iommu, PCI_DEVID(info->bus, info->devfn));
-	if (!(context.lo & INTEL_ENTRY_PRESENT))
+	rid = PCI_DEVID(info->bus, info->devfn);
+	context = intel_lu_read_context(iommu, rid);
+	if (!context.lo && !context.hi)
 		return;
 
-	ldev = iommu_lu_device_incoming(info->segment, PCI_DEVID(info->bus, info->devfn));
+	ldev = iommu_lu_device_incoming(info->segment, rid);
+	if (!ldev && pci_is_bridge(to_pci_dev(dev)) && is_id_of_incoming(iommu, rid))
+		return;
 	if (ldev && !ldev->dev && ldev->unit && ldev->unit->iommu == &iommu->iommu) {
 		why = "its record is not sound";
 		if (!ldev->failed) {
@@ -126,6 +161,28 @@ void intel_lu_probe(struct device *dev)
 	iommu_free_pages(table);
 	iommu_free_pages(dir);
 	pr_err("%s: not taken over: %s; bus master is off\n", dev_name(dev), why);
+}
+
+/**
+ * intel_lu_unprobe - undo intel_lu_probe(): the driver cannot go on with a device
+ * @dev: device
+ *
+ * The hardware is still using the PASID table that was taken over, so stop the device and
+ * remove its entries before it is freed. The core sees that the probe has failed and drops
+ * what else there is.
+ *
+ * Context: iommu_probe_device_lock held.
+ */
+void intel_lu_unprobe(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	if (!info->pasid_table ||
+	    !iommu_lu_device_incoming(info->segment, PCI_DEVID(info->bus, info->devfn)))
+		return;
+	iommu_lu_pci_quiesce(dev);
+	intel_lu_for_each_rid(dev, clear_context, info->iommu);
+	intel_pasid_free_table(dev);
 }
 
 /* --- restored domains ----------------------------------------------------- */
@@ -264,9 +321,14 @@ void intel_lu_quiesce_device(struct device *dev)
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct iommu_lu_device *ldev;
 
+	/* it is on a domain of this kernel, and none of its entries is inherited */
 	if (info->domain_attached)
 		return;
-	/* The inherited entry is still there; no domain of this kernel owns it. */
+	/*
+	 * Take away the entries of all its requester ids, and invalidate. There is no domain
+	 * to be detached from (info->domain is NULL), but device_block_translation() does
+	 * nothing unless it believes that there are entries.
+	 */
 	info->domain_attached = true;
 	device_block_translation(dev);
 
@@ -290,6 +352,61 @@ void intel_lu_forget_device(struct iommu_lu_device *ldev)
 	intel_lu_drop_id(iommu, ldev);
 }
 
+struct in_place {
+	struct intel_iommu *iommu;
+	struct intel_lu_context want;
+};
+
+static int not_in_place(u16 rid, void *arg)
+{
+	struct in_place *in_place = arg;
+
+	return !intel_lu_context_equal(intel_lu_read_context(in_place->iommu, rid),
+				       in_place->want);
+}
+
+/*
+ * Is the hardware attached? Not after somebody has blocked the device meanwhile, for a reset
+ * say. The domain has its id, see intel_lu_restore_id().
+ */
+static bool is_in_place(struct device *dev, struct dmar_domain *domain)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct in_place in_place = { .iommu = info->iommu };
+	struct intel_lu_context context;
+	struct intel_lu_pasid want;
+
+	if (!xa_load(&domain->iommu_array, info->iommu->seq_id))
+		return false;
+	if (!sm_supported(info->iommu)) {
+		in_place.want = intel_lu_want_context(info, domain);
+		return !intel_lu_for_each_rid(dev, not_in_place, &in_place);
+	}
+	want = intel_lu_want_pasid(info->iommu, domain);
+	context = intel_lu_read_context(info->iommu, PCI_DEVID(info->bus, info->devfn));
+	return context.lo & INTEL_ENTRY_PRESENT && info->pasid_table &&
+	       intel_lu_device_pasid(info) &&
+	       !memcmp(intel_lu_device_pasid(info), &want, sizeof(want));
+}
+
+/*
+ * Take a bridge off the domain that its group could not get. Only for software: its
+ * requester id, and so the entry, is that of the device behind it, which has not moved.
+ */
+static void leave_domain(struct device_domain_info *info)
+{
+	struct dmar_domain *domain = info->domain;
+
+	if (!domain)
+		return;
+	cache_tag_unassign_domain(domain, info->dev, IOMMU_NO_PASID);
+	scoped_guard(spinlock_irqsave, &domain->lock)
+		list_del(&info->link);
+	domain_detach_iommu(domain, info->iommu);
+	info->domain = NULL;
+	info->domain_attached = false;
+}
+
 /*
  * The hardware is attached already. intel_lu_restore_device() has compared, so only
  * the driver has to learn of it.
@@ -299,15 +416,6 @@ static int attach_restored(struct dmar_domain *domain, struct device *dev)
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct intel_iommu *iommu = info->iommu;
 	int ret;
-
-	/* back to it, because attaching another one has failed: it was never left */
-	if (info->domain == domain)
-		return 0;
-	/* likewise: bridges in the group of a device do no DMA of their own */
-	if (pci_is_bridge(to_pci_dev(dev))) {
-		device_block_translation(dev);
-		return 0;
-	}
 
 	ret = paging_domain_compatible(&domain->domain, dev);
 	if (ret)
@@ -331,6 +439,31 @@ static int attach_restored(struct dmar_domain *domain, struct device *dev)
 	return 0;
 }
 
+/* See intel_lu_attach(). */
+static bool attach(struct dmar_domain *domain, struct device *dev, int *ret)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	/* back to it, because attaching another one has failed: it was never left */
+	if (info->domain == domain) {
+		*ret = 0;
+		return true;
+	}
+	/* likewise: bridges in the group of a device have not been on it */
+	if (pci_is_bridge(to_pci_dev(dev))) {
+		if (is_id_of_incoming(info->iommu, PCI_DEVID(info->bus, info->devfn)))
+			leave_domain(info);
+		else
+			device_block_translation(dev);
+		*ret = 0;
+		return true;
+	}
+	if (info->domain_attached || !is_in_place(dev, domain))
+		return false;
+	*ret = attach_restored(domain, dev);
+	return true;
+}
+
 /**
  * intel_lu_attach - attach a restored domain, or another one in place of it
  * @domain: domain to be attached
@@ -341,17 +474,16 @@ static int attach_restored(struct dmar_domain *domain, struct device *dev)
  * The device goes on doing DMA: there is no moment without a translation.
  *
  * Context: group mutex held.
- * Return: false if this is neither of the two: go on as usual.
+ * Return: false if this is neither of the two, or if the device is not attached to the
+ * restored domain any more: go on as usual, block it and write its entries.
  */
 bool intel_lu_attach(struct iommu_domain *domain, struct device *dev,
 		     struct iommu_domain *old, int *ret)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 
-	if (iommu_lu_is_restored(domain)) {
-		*ret = attach_restored(to_dmar_domain(domain), dev);
-		return true;
-	}
+	if (iommu_lu_is_restored(domain))
+		return attach(to_dmar_domain(domain), dev, ret);
 	if (iommu_lu_is_restored(old) && info->domain == to_dmar_domain(old)) {
 		*ret = intel_lu_replace(to_dmar_domain(domain), dev, to_dmar_domain(old));
 		return true;

@@ -52,6 +52,23 @@ void intel_lu_free_table(void *table)
 	iommu_free_pages(table);
 }
 
+static int is_bridges_own(struct pci_dev *pdev, u16 rid, void *arg)
+{
+	return pdev != arg && rid == pci_dev_id(pdev);
+}
+
+/**
+ * intel_lu_uses_id_of_bridge - does DMA of a device bear the requester id of a bridge?
+ * @pdev: device
+ *
+ * As behind conventional PCI bridges. In scalable mode the bridge has a PASID table of its
+ * own for that id.
+ */
+bool intel_lu_uses_id_of_bridge(struct pci_dev *pdev)
+{
+	return pci_for_each_dma_alias(pdev, is_bridges_own, pdev);
+}
+
 struct rid_walk {
 	struct pci_dev *pdev;
 	bool scalable;

@@ -8,7 +8,12 @@
  *	tables.c	reads the tables that are in use
  * New kernel
  *	adopt.c		takes units over with translation on, or blocks them
- *	restore.c	devices and domains: compares, attaches without a write
+ *	restore.c	devices and domains: compares, attaches without a write. In legacy
+ *			mode all of it when the restored domain is attached. In scalable
+ *			mode the context entry, the PASID directory and the PASID table
+ *			are compared with the record when the device is probed, as its
+ *			tables are taken over then; the entry in the PASID table once
+ *			more, with what attaching the domain would write
  *	replace.c	another domain in place of the restored one, without a gap
  * Both
  *	irq.c		interrupt remapping
@@ -34,8 +39,9 @@
  * specification (Intel Virtualization Technology for Directed I/O, revision 4 and later).
  *
  * Devices with reserved memory regions (RMRR) get no entry for the gap. Their bus master
- * bit is off then, as it is in any kexec, until their driver is back; and vfio does not
- * take such devices, so that none is preserved.
+ * bit is off then, as it is in any kexec, until their driver is back. vfio takes one only if
+ * the region is relaxable (USB, graphics): firmware's use of it is over then, the domain
+ * need not map it, and the device is preserved as any other.
  */
 #include "internal.h"
 

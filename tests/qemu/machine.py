@@ -66,6 +66,7 @@ class Nic:
     model: str = "e1000e"
     port: bool = False          # behind a PCI Express root port
     bridge: int = -1            # slot behind a PCI Express to PCI bridge
+    conventional: bool = False  # the bridge is a conventional one, on the root bus
     rate: int = 300             # frames per second
     options: str = ""           # for QEMU's device
 
@@ -126,9 +127,14 @@ class Config:
         return out
 
     def requester(self, card):
-        """Whose the DMA of a card is, in the trace: a conventional bridge hides it."""
-        bdf = self.bdfs()[card][0]
-        return bdf[:8] + "00.0" if self.nics[card].bridge >= 0 else bdf
+        """Whose the DMA of a card is, in the trace: a bridge to conventional PCI hides it.
+
+        A conventional bridge uses an id of its own, one from PCI Express that of slot 0.
+        """
+        bdf, above = self.bdfs()[card]
+        if self.nics[card].bridge < 0:
+            return bdf
+        return above if self.nics[card].conventional else bdf[:8] + "00.0"
 
 
 class Machine:
@@ -214,7 +220,9 @@ class Machine:
                          % (i, slot, i + 1)]
                 bus, slot = "port%d" % i, 0
             elif nic.bridge >= 0:
-                argv += ["-device", "pcie-pci-bridge,id=bridge%d,bus=pcie.0,addr=%#x" % (i, slot)]
+                model = "pci-bridge,chassis_nr=%d" % (i + 1) if nic.conventional else \
+                    "pcie-pci-bridge"
+                argv += ["-device", "%s,id=bridge%d,bus=pcie.0,addr=%#x" % (model, i, slot)]
                 bus, slot = "bridge%d" % i, nic.bridge
             argv += ["-netdev", "dgram,id=net%d,local.type=unix,local.path=%s,"
                      "remote.type=unix,remote.path=%s" % (i, card, gen),
