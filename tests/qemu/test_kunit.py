@@ -15,6 +15,12 @@ from update import REPO, SPLAT, run
 # All suites run on one machine of each architecture, the conformance suite on every IOMMU.
 MACHINES = ("vtd", "smmuv3")
 
+# machine: family, options of the unit, words for the kernel
+HARDWARE = {name: (family, "", ()) for name, family in FAMILIES.items()} | {
+    "vtd-ss": (FAMILIES["vtd"], ",scalable-mode=on", ("intel_iommu=sm_on",)),
+    "vtd-fs": (FAMILIES["vtd"], ",scalable-mode=on,fsts=on", ("intel_iommu=sm_on",)),
+}
+
 
 def suites_in(folder):
     """Names of the suites in the source: one that is not built must be missed."""
@@ -37,7 +43,7 @@ def suites_on(machine):
 def boots(machines=MACHINES, more=lambda machine: [()]):
     """Parameters of a test: machine, flavour, and the tuples of more(machine)."""
     def marks(machine, flavour):
-        arm64 = FAMILIES[machine].arch == "arm64"
+        arm64 = HARDWARE[machine][0].arch == "arm64"
         return [pytest.mark.qemu, getattr(pytest.mark, flavour)] + [pytest.mark.arm64] * arm64
     return [pytest.param(machine, flavour, *rest, marks=marks(machine, flavour))
             for machine in machines for flavour in ("kunit", "debug")
@@ -180,8 +186,9 @@ def boot(machine, flavour, request):
     key = machine, flavour, request.node.callspec.params.get("soak", 0)
     if key not in _boots:
         suites = "iommu_lu*" if machine in MACHINES else CONFORMANCE
-        result = run("kunit-%s-%s-%d" % key, Config(iommu=FAMILIES[machine].machine), flavour,
-                     ["kunit.enable=1", "kunit.filter_glob=" + suites, "lu.case=leaks"])
+        family, options, words = HARDWARE[machine]
+        result = run("kunit-%s-%s-%d" % key, Config(iommu=family.machine + options), flavour,
+                     ["kunit.enable=1", "kunit.filter_glob=" + suites, "lu.case=leaks", *words])
         lines = [text for _, text in result.lines]
         user = next((i for i, text in enumerate(lines) if text.startswith("Run /init")), len(lines))
         results, faults = parse(lines[:user])
@@ -219,7 +226,7 @@ def test_nothing_else_on_the_console(boot, machine):
 CONFORMANCE = "iommu_lu_conformance"
 
 
-@pytest.mark.parametrize("machine, flavour", boots(FAMILIES))
+@pytest.mark.parametrize("machine, flavour", boots(HARDWARE))
 def test_conformance_on_hardware(boot, machine):
     """Not only on the backend that lives in memory. What it cannot show is skipped."""
     assert not boot.faults
@@ -227,5 +234,5 @@ def test_conformance_on_hardware(boot, machine):
               if path.endswith(".hardware")]
     assert not [path for path, res in leaves if not res.ok]
     done = [path for path, res in leaves if res.skip is None]
-    print("%d of %d cases on %s" % (len(done), len(leaves), FAMILIES[machine].name))
+    print("%d of %d cases on %s" % (len(done), len(leaves), machine))
     assert len(done) > len(leaves) // 2

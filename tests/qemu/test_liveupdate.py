@@ -491,6 +491,10 @@ def unpreserved_is_stopped(name, config, flavour, append=()):
         if tries:
             break
     assert tries, "no DMA of the second card: it did not try"
+    assert [e for e in tries if e.kind == "fault"], "no fault of the second card in the trace"
+    started = [t for t, text in result.lines if text.startswith("Linux version")][1]
+    through = [e.text for e in tries if e.kind != "fault" and e.time < started]
+    assert not through, "the second card got through: " + through[0]
 
     res = result.results[1]
     late = [seq for _, seq in res.landed if res.sent[seq] > switch]

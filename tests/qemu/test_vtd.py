@@ -4,17 +4,20 @@
 import dataclasses
 import re
 import struct
+import time
 
 import pytest
 
 import matrix
 import qemutrace
 import test_liveupdate
-from damage import OFFSET, TEXT, device, failing, flip, header, off_after_bus_master, poke, refused
+from damage import (OFFSET, TEXT, device, failing, flip, header, off_after_bus_master, poke,
+                    refused)
 from iommus import VTD
+from machine import Nic
 from matrix import CLOSED, Row
 from test_corruption import context, intel
-from update import run
+from update import ADOPTED, SWITCHED, run
 
 pytestmark = [pytest.mark.qemu, pytest.mark.vtd]
 
@@ -25,7 +28,10 @@ MODES = {
     "fs": (",scalable-mode=on,fsts=on", "intel_iommu=sm_on"),
 }
 
+CONVENTIONAL = Nic("e1000e", bridge=1, conventional=True)
 ROWS = matrix.ROWS | {
+    # The requester id is that of the bridge, which is a device of its own as well.
+    "conventional": Row((CONVENTIONAL,), modes=("legacy",)),
     # a unit that remembers what is not present, as one that is emulated for a guest
     "caching-mode": Row(options=",caching-mode=on"),
     # ATS is used by the driver, though QEMU translates each access anew
@@ -71,6 +77,48 @@ def test_matrix(name, flavour, mode, row):
 @modes
 def test_unpreserved_device_is_stopped(name, mode):
     test_liveupdate.unpreserved_is_stopped(name, config(mode), "plain", [MODES[mode][1]])
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("mode", ["ss", "fs"])
+def test_conventional_bridge_is_refused(name, mode):
+    """In scalable mode it is the PASID table of the bridge that its DMA goes through."""
+    cfg = matrix.config(VTD, Row((CONVENTIONAL,)), MODES[mode][0])
+    result = run(name, cfg, "plain", ["lu.case=refuse", "lu.try=shared", MODES[mode][1]])
+    assert not result.console_faults() + result.traffic_faults()
+    assert result.has("iommu_lu: a bridge does its DMA, its PASID table is not carried")
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("row", ["conventional", "bridge"])
+def test_replace_fails(name, row):
+    """After the bridge has got the new domain. It goes back, and the device has never moved."""
+    row = ROWS[row]
+    tamper, done = failing("plain", "intel_lu_replace")
+
+    def during(m):
+        tamper(m)
+        m.wait_line("^@end", 240)
+        frames, end = m.traffic.peek()[0][1] + 100, time.monotonic() + 60
+        while m.traffic.peek()[0][1] < frames and time.monotonic() < end:
+            time.sleep(0.01)    # between two looks at what has landed
+
+    result = run(name, config("legacy", row), "plain", words("legacy", row), during=during)
+    assert done, "nothing was patched: %s" % result.error
+    failed = [f for f in result.console_faults() if f.startswith("not ok")]
+    assert len(failed) == 1 and "replace the restored HWPT" in failed[0], failed
+    assert not result.logged_faults() + result.traffic_faults() + result.trace_faults()
+
+
+@pytest.mark.plain
+def test_page_request_queue(name):
+    """Its memory is handed over with the unit, which may write to it at any time."""
+    row = ROWS["svm"]
+    result = run(name, config("fs", row), "plain", words("fs", row))
+    test_liveupdate.check(result)
+    _, state = test_liveupdate.read_dump(result, "incoming", result.outdir / "incoming")
+    unit, = state["units"]
+    assert int(unit["prq_pa"], 16) and unit["prq_lg2"] >= 12
 
 
 INVALIDATIONS = ("vtd_inv_desc_cc_global", "vtd_inv_desc_cc_devices",
@@ -201,9 +249,9 @@ def test_next_kernel_without_ats(name, mode):
 
 # What cannot be changed under a running device goes on as it was.
 OTHER_MIND = {
-    "legacy-sm_on": ("legacy", True, "intel_iommu=sm_on", "was left in legacy mode"),
-    "ss-sm_off": ("ss", True, "intel_iommu=sm_off", "was left in scalable mode"),
-    "fs-sm_off": ("fs", True, "intel_iommu=sm_off", "was left in scalable mode"),
+    "legacy-sm_on": ("legacy", True, "intel_iommu=sm_on", "were left in legacy mode"),
+    "ss-sm_off": ("ss", True, "intel_iommu=sm_off", "were left in scalable mode"),
+    "fs-sm_off": ("fs", True, "intel_iommu=sm_off", "were left in scalable mode"),
     "legacy-nointremap": ("legacy", True, "nointremap", "interrupt remapping was left on"),
     "ss-nointremap": ("ss", True, "nointremap", "interrupt remapping was left on"),
 }
@@ -238,9 +286,10 @@ def test_next_kernel_without_x2apic(name):
 
 @pytest.mark.plain
 @modes
-def test_next_kernel_without_iommu(name, mode):
+@pytest.mark.parametrize("word", ["intel_iommu=off", "iommu=off"])
+def test_next_kernel_without_iommu(name, mode, word):
     result = run(name, config(mode), "plain",
-                 CLOSED + [MODES[mode][1], "lu.next=intel_iommu=off", "lu.domain_lost=1"])
+                 CLOSED + [MODES[mode][1], "lu.next=" + word, "lu.domain_lost=1"])
     assert not result.closed_faults()
     assert off_after_bus_master(result)
 
@@ -293,6 +342,31 @@ TABLES = {
 def test_damage(name, mode, case):
     patch, message = TABLES[case]
     refused(name, config(mode), [MODES[mode][1]], patch, message)
+
+
+@pytest.mark.corruption
+@modes
+def test_entry_of_nobody(name, mode):
+    """It is blocked when the unit is adopted, as nobody has reserved its domain id. Whoever
+    has a record goes on."""
+    size = 16 if mode == "legacy" else 32
+    # a slot of bus 0 that nothing is in, and whose entry is in the same table
+    nobody, there = (15 << 3) * size, []
+
+    def tamper(m):
+        m.wait_line(r"^@phase preserve end", 120)
+        _, _, root = m.wait_event(r"vtd_reg_dmar_root addr 0x([0-9a-f]+)", 120, m.events_so_far())
+        m.wait_line(SWITCHED, 120)
+        table, = struct.unpack("<Q", m.read_ram(int(root[1], 16) & ~0xfff, 8))
+        table &= ~0xfff
+        entry = m.read_ram(table + DEVFN * size, size)
+        m.write_ram(table + nobody, entry)
+        m.wait_line(ADOPTED, 120)
+        there.extend((entry[0] & 1, m.read_ram(table + nobody, 1)[0] & 1))
+
+    result = run(name, config(mode), "plain", words(mode), during=tamper)
+    test_liveupdate.check(result)
+    assert there == [1, 0]
 
 
 # ---- the driver's own init fails after the units were adopted ----
