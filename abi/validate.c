@@ -316,12 +316,14 @@ static int hw_reserved_zero(const struct iommu_hw_ser *ser)
 			return 0;
 		used = offsetof(struct iommu_amd_segment_ser, reserved);
 		break;
+	case IOMMU_HW_SER_SMMUV3:
+		used = offsetof(struct iommu_smmuv3_ser, reserved);
+		break;
 	case IOMMU_HW_SER_MOCK:
 		used = offsetof(struct iommu_mock_ser, reserved);
 		break;
 	default:
-		used = offsetof(struct iommu_smmuv3_ser, reserved);
-		break;
+		return 0;
 	}
 	return all_zero((const char *)ser->raw + used, sizeof(ser->raw) - used);
 }
@@ -592,17 +594,20 @@ static struct region device_region(const struct iommu_hw_ser *hw,
 	return r;
 }
 
-static __u16 device_did(const struct iommu_hw_ser *hw, const struct iommu_device_ser *ser)
+/* 0, which no domain has, for a type that is missing here. */
+static __u32 device_did(const struct iommu_hw_ser *hw, const struct iommu_device_ser *ser)
 {
 	switch (hw->type) {
 	case IOMMU_HW_SER_INTEL:
 		return ser->intel.did;
 	case IOMMU_HW_SER_AMD:
 		return ser->amd.did;
+	case IOMMU_HW_SER_SMMUV3:
+		return ser->smmuv3.did;
 	case IOMMU_HW_SER_MOCK:
 		return ser->mock.did;
 	default:
-		return ser->smmuv3.did;
+		return 0;
 	}
 }
 
@@ -1113,9 +1118,9 @@ static void verify_devices(const struct iommu_lu_blob *blob, int strict)
 
 	/* ASIDs and VMIDs are numbered apart */
 	for (i = 0; (dev = next_good(blob, &i)); i++)
-		key(&k, (__u64)dev->hw_index << 32 |
-			(blob->domain[dev->domain_index].format ==
-			 IOMMU_DOMAIN_SER_FMT_ARM_LPAE_S2) << 16 |
+		key(&k, (__u64)dev->hw_index << 33 |
+			(__u64)(blob->domain[dev->domain_index].format ==
+				IOMMU_DOMAIN_SER_FMT_ARM_LPAE_S2) << 32 |
 			device_did(&blob->hw[dev->hw_index], dev),
 		    dev->domain_index, IOMMU_LU_DEVICE, i);
 	refuse_different(&k, IOMMU_LU_DEVICE_DID_TAKEN);

@@ -522,6 +522,13 @@ static const struct record_case record_cases[] = {
 		ADD(device[2].intel.context_hi, -256) } },
 	{ IOMMU_LU_DEVICE_TWO_DIDS, INTEL, DEVICE, 0, 2, { SET(device[1].intel.did, 9),
 		ADD(device[1].intel.context_hi, 6 << 8) } },
+	/* on each kind of unit it is its own field that is compared */
+	{ IOMMU_LU_DEVICE_TWO_DIDS, AMD, DEVICE, 1, 2,
+	  { SET(device[2].hw_index, 1), SET(device[2].domain_index, 0),
+	    COPY(device[2].amd.dte, device[0].amd.dte), ADD(device[2].amd.dte[1], 2),
+	    SET(device[2].amd.did, 7) } },
+	{ IOMMU_LU_DEVICE_TWO_DIDS, SMMU, DEVICE, 0, 2,
+	  { SET(device[1].smmuv3.did, 12), ADD(device[1].smmuv3.cd[0], 1ULL << 48) } },
 	{ IOMMU_LU_DEVICE_OVERLAP, SCALABLE, DEVICE, 0, 2,
 	  { COPY(device[1].intel.pasid_dir_pa, device[0].intel.pasid_dir_pa),
 	    COPY(device[1].intel.context_lo, device[0].intel.context_lo) } },
