@@ -223,7 +223,7 @@ static const struct record_case record_cases[] = {
 	{ IOMMU_LU_HW_TOKEN, MIXED, HW, 6, 4, { SET(hw[6].token, HUGE) } },
 	{ IOMMU_LU_HW_TOKEN, AMD, HW, 2, 6, { ADD(hw[2].token, 4096) } },
 	{ IOMMU_LU_HW_TYPE, INTEL, HW, 0, 4, { SET(hw[0].type, 0) } },
-	{ IOMMU_LU_HW_TYPE, INTEL, HW, 0, 4, { SET(hw[0].type, 5) } },
+	{ IOMMU_LU_HW_TYPE, INTEL, HW, 0, 4, { SET(hw[0].type, 31) } },
 	{ IOMMU_LU_HW_TYPE, INTEL, HW, 0, 4, { SET(hw[0].type, 0xffffffff) } },
 	{ IOMMU_LU_HW_DRIVER, INTEL, HW, 0, 6, { { 0 } }, NULL, 1 << IOMMU_HW_SER_AMD },
 	{ IOMMU_LU_HW_DRIVER, MIXED, HW, 6, 6 + 7, { { 0 } }, NULL,
