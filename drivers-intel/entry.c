@@ -33,15 +33,6 @@ bool intel_lu_context_equal(struct intel_lu_context a, struct intel_lu_context b
 }
 
 /**
- * intel_lu_context_did - the domain id of a legacy-mode entry
- * @c: entry
- */
-u16 intel_lu_context_did(struct intel_lu_context c)
-{
-	return FIELD_GET(INTEL_CONTEXT_DID, c.hi);
-}
-
-/**
  * intel_lu_context_ats - may the device use ATS?
  * @c: context entry
  * @scalable: what kind of entry it is

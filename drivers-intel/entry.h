@@ -61,7 +61,6 @@ struct intel_lu_pasid {
 
 struct intel_lu_context intel_lu_context_make(u64 ssptptr, u8 aw, u16 did, bool dev_iotlb);
 bool intel_lu_context_equal(struct intel_lu_context a, struct intel_lu_context b);
-u16 intel_lu_context_did(struct intel_lu_context c);
 bool intel_lu_context_ats(struct intel_lu_context c, bool scalable);
 
 struct intel_lu_pasid intel_lu_pasid_second(u64 ssptptr, u8 aw, u16 did, bool coherent,

@@ -55,7 +55,10 @@ static int collect_rid(u16 rid, void *arg)
 	return iommu_lu_add_rid(arg, rid);
 }
 
-/* The entry of one requester id as it must be for @ldev to be as recorded. */
+/*
+ * The context entry that is in use, if the device is attached as recorded. In scalable mode
+ * the record has a PASID directory of its own; the one in use is the driver's.
+ */
 static struct intel_lu_context live_context(struct device_domain_info *info,
 					    const struct iommu_device_intel_ser *ser)
 {
@@ -130,6 +133,7 @@ static int record(struct device *dev, struct dmar_domain *domain, struct iommu_d
 	}
 	intel->context_lo = entry.lo;
 	intel->context_hi = entry.hi;
+	/* Nothing has changed yet: what differs now is a kind of attachment not known here. */
 	ret = check_live(dev, ser);
 	return ret == -EBUSY ? -EOPNOTSUPP : ret;
 }

@@ -25,6 +25,30 @@
  *	vtd.h		what the hooks in drivers/iommu/intel call, see hooks/
  *	internal.h	between the files of this directory
  *
+ * In the order of a live update; "core" calls through intel_lu_ops, all else is called by
+ * a hook in the named function of the driver:
+ *
+ *	preserve	core				preserve_unit(), preserve_domain(),
+ *							preserve_device()
+ *	cancel		core				unpreserve_*(), the other way round
+ *	freeze		core				freeze_device()
+ *	shutdown	intel_iommu_shutdown()		intel_lu_shutdown(): the switch
+ *	--- kexec ---
+ *	unit is found	alloc_iommu()			intel_lu_keep_mode()
+ *	interrupts	irq_remapping_prepare()		intel_lu_need_irq()
+ *			intel_setup_irq_remapping()	intel_lu_keep_irq()
+ *	unit is set up	init_dmars(),			intel_lu_adopt(); in its place, if the
+ *			intel_iommu_add()		driver gives up: intel_lu_abandon()
+ *			intel_iommu_enable_prq()	intel_lu_prq_adopt()
+ *	device probe	intel_iommu_probe_device()	intel_lu_probe()
+ *			core				restore_domain(), restore_device()
+ *			intel_iommu_attach_device()	intel_lu_attach(): nothing is written
+ *	   or else	core				quiesce_device()
+ *	replace		intel_iommu_attach_device()	intel_lu_attach(), intel_lu_replace()
+ *	restored	intel_iommu_domain_free()	intel_lu_free_ids()
+ *	  domain goes
+ *	finish		core				forget_device(), if it never came back
+ *
  * What a device's requests go through, and where it is kept:
  *
  *	legacy mode	root table -> context entry -> second-stage tables
@@ -34,6 +58,10 @@
  * All up to the page tables is private to the preserved devices, made at preserve. The
  * page tables are those of the domain, handed over in place by core/generic_pt.h. In the
  * new kernel these very tables become the driver's own.
+ *
+ * That there is a second root table to switch to is peculiar to VT-d: its address may change
+ * while translation is on. Where it may not, the table in use is handed over, and shutdown
+ * takes the others out of it: see drivers-amd/amd.c.
  *
  * Numbers of sections, and names of registers and fields, are those of the VT-d
  * specification (Intel Virtualization Technology for Directed I/O, revision 4 and later).

@@ -389,7 +389,6 @@ static void entries(struct kunit *test)
 	/* 9.3: P, TT 01b, SSPTPTR; AW, DID */
 	KUNIT_EXPECT_EQ(test, c.lo, 0x123456789005ULL);
 	KUNIT_EXPECT_EQ(test, c.hi, 0xabcd02ULL);
-	KUNIT_EXPECT_EQ(test, intel_lu_context_did(c), 0xabcd);
 	d = c;
 	d.hi |= GENMASK_ULL(6, 3);
 	KUNIT_EXPECT_TRUE(test, intel_lu_context_equal(c, d));
