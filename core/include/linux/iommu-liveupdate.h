@@ -129,14 +129,21 @@ struct iommu_lu_device {
  * struct iommu_lu_ops - what an IOMMU driver implements to take part
  * @preserve_unit: the first device behind @iommu is about to be preserved. Fill
  *	in @unit->ser and preserve what the unit itself needs. Must not touch
- *	the tables that the hardware is using. May sleep.
- * @unpreserve_unit: undo @preserve_unit. Cannot fail.
+ *	the tables that the hardware is using. Group mutex of that device held,
+ *	may sleep. Returns -EOPNOTSUPP, with the reason in the log, for a unit that
+ *	is not carried; after an error nothing is left.
+ * @unpreserve_unit: undo @preserve_unit. Cannot fail. Also called when
+ *	@preserve_device of its first device has failed.
  * @preserve_device: fill in the requester ids and the driver's part of
  *	@ldev->ser, take references that keep the ids from being reused, add the
  *	device to what is prepared for the switch. Group mutex held, may sleep.
- * @unpreserve_device: undo @preserve_device. Group mutex held.
+ *	Returns -EOPNOTSUPP, with the reason in the log, for an attachment that is
+ *	not carried; after an error nothing is left.
+ * @unpreserve_device: undo @preserve_device; @domain is the one it was preserved
+ *	with, which it may have left. Group mutex held.
  * @freeze_device: verify that the hardware state still is what was recorded.
- *	Returns -EBUSY if not. Group mutex held.
+ *	Returns -EBUSY if not. Changes nothing: there is no op that undoes it. Group
+ *	mutex held.
  * @preserve_domain: preserve the page tables of @domain and describe them in
  *	@ldom->ser (token and iommufd_id are set). Nothing maps or unmaps
  *	meanwhile. May sleep.
@@ -150,7 +157,8 @@ struct iommu_lu_device {
  *	attach_dev would write. The attach_dev that follows writes nothing.
  *	Group mutex held.
  * @quiesce_device: @dev could not be taken over and its bus master is off:
- *	remove what the hardware still has for it. Group mutex held.
+ *	remove what the hardware still has for it. Its record may not be sound, its
+ *	unit not adopted, its domain not there. Group mutex held.
  * @forget_device: a device behind an adopted unit was never probed, and nobody can ask
  *	for it any more: remove its entries, and what is cached of them. Its domain may
  *	have been restored for others, and be in use. No device is probed meanwhile
