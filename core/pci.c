@@ -3,7 +3,8 @@
  * IOMMU live update: the PCI side of a device.
  *
  * A preserved device is not stopped by us: its bus master bit, and that of each
- * bridge above it, stay set through the kexec.
+ * bridge above it, stay set through the kexec; likewise that of a unit which is a
+ * PCI function itself.
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
@@ -15,7 +16,7 @@
 #include "private.h"
 
 /*
- * Devices and bridges that keep bus master, by segment << 16 | bdf. Filled when
+ * Devices, bridges and IOMMUs that keep bus master, by segment << 16 | bdf. Filled when
  * the blob is sealed, so that pci_device_shutdown() finds them in O(1).
  */
 static DEFINE_XARRAY(keep_master);
@@ -284,25 +285,34 @@ void iommu_lu_pci_quiesce(struct device *dev)
 	stop_ats(pdev);
 }
 
+static int keep(struct pci_dev *pdev)
+{
+	void *old;
+
+	for (; pdev; pdev = pci_upstream_bridge(pdev)) {
+		old = xa_store(&keep_master, pci_key(pdev), xa_mk_value(1), GFP_KERNEL);
+		if (xa_is_err(old))
+			return xa_err(old);
+		/* the rest of the way up is there already */
+		if (old)
+			break;
+	}
+	return 0;
+}
+
 int iommu_lu_pci_seal(void)
 {
 	struct iommu_lu_device *ldev;
-	struct pci_dev *pdev;
-	void *old;
+	struct iommu_lu_unit *unit;
+	int ret = 0;
 
-	list_for_each_entry(ldev, &iommu_lu_out.devices, list) {
-		for (pdev = to_pci_dev(ldev->dev); pdev; pdev = pci_upstream_bridge(pdev)) {
-			old = xa_store(&keep_master, pci_key(pdev), xa_mk_value(1), GFP_KERNEL);
-			if (xa_is_err(old)) {
-				iommu_lu_pci_unseal();
-				return xa_err(old);
-			}
-			/* the rest of the way up is there already */
-			if (old)
-				break;
-		}
-	}
-	return 0;
+	list_for_each_entry(ldev, &iommu_lu_out.devices, list)
+		ret = ret ?: keep(to_pci_dev(ldev->dev));
+	list_for_each_entry(unit, &iommu_lu_out.units, list)
+		ret = ret ?: keep(unit->pdev);
+	if (ret)
+		iommu_lu_pci_unseal();
+	return ret;
 }
 
 void iommu_lu_pci_unseal(void)
@@ -312,7 +322,7 @@ void iommu_lu_pci_unseal(void)
 
 /**
  * iommu_lu_keep_master - does a live update need this device's bus master?
- * @pdev: device or bridge that is being shut down
+ * @pdev: device, bridge or IOMMU that is being shut down
  *
  * Context: device_shutdown().
  */

@@ -97,6 +97,7 @@ int amd_lu_preserve_unit(struct iommu_device *iommu_dev, struct iommu_lu_unit *u
 
 	unit->link = &seg->unit;
 	unit->link_index = &ser->segment_index;
+	unit->pdev = iommu->dev;
 	unit->ser.token = iommu->mmio_phys;
 	unit->ser.type = IOMMU_HW_SER_AMD;
 	unit->ser.segment = iommu->pci_seg->id;

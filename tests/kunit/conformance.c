@@ -260,13 +260,21 @@ static void C11_seal_needs_every_device_verified(struct kunit *test)
 static void C11_bus_master_is_kept_only_when_sealed(struct kunit *test)
 {
 	struct pci_dev *pdev = to_pci_dev(env_dev(test, 0));
-	struct pci_dev *up;
+	struct pci_dev *up, *unit;
 
 	attach(test, 0);
 	KUNIT_EXPECT_FALSE(test, iommu_lu_keep_master(pdev));
 	env_preserve(test, 0);
+	/* a unit that is a PCI function; it need not be above the device */
+	if (is_mock(test))
+		pdev->dev.iommu->lu->unit->pdev = mock_pci_bridge();
+	unit = pdev->dev.iommu->lu->unit->pdev;
 	KUNIT_EXPECT_FALSE(test, iommu_lu_keep_master(pdev));
+	if (unit)
+		KUNIT_EXPECT_FALSE(test, iommu_lu_keep_master(unit));
 	KUNIT_ASSERT_EQ(test, env_freeze(test, 1, 0), 0);
+	if (unit)
+		KUNIT_EXPECT_TRUE(test, iommu_lu_keep_master(unit));
 	for (up = pdev; up; up = pci_upstream_bridge(up))
 		KUNIT_EXPECT_TRUE(test, iommu_lu_keep_master(up));
 	if (env_dev(test, 1))

@@ -36,6 +36,8 @@ struct pci_dev;
  * @first: first inherited device behind it, linked by ->next
  * @link: the driver's: another record that this one refers to, or NULL
  * @link_index: the driver's: where in @ser the index of @link goes, at freeze
+ * @pdev: the driver's: the PCI function that the unit is, if it reads its tables as a
+ *	bus master; else NULL
  * @priv: for the driver
  * @ser: the record
  */
@@ -48,6 +50,7 @@ struct iommu_lu_unit {
 	struct iommu_lu_device *first;
 	struct iommu_lu_unit *link;
 	u32 *link_index;
+	struct pci_dev *pdev;
 	void *priv;
 	struct iommu_hw_ser ser;
 };
