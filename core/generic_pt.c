@@ -3,6 +3,8 @@
  * Live update of domains whose page tables are generic_pt. IOMMU drivers use
  * these as, or from, their domain ops.
  */
+#define pr_fmt(fmt) "iommu_lu: " fmt
+
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
@@ -13,15 +15,18 @@
  * @ldom: its record is filled in
  *
  * Context: may sleep. Takes time in proportion to the number of tables.
- * Return: 0, -EOPNOTSUPP for a domain that is not generic_pt or is itself
- * restored, or an error from KHO, after which nothing is preserved.
+ * Return: 0, -EOPNOTSUPP (and a message) for a domain that is not generic_pt or is
+ * itself restored, or an error from KHO, after which nothing is preserved.
  */
 int iommu_lu_pt_preserve(struct iommu_domain *domain, struct iommu_lu_domain *ldom)
 {
 	struct pt_iommu *table = iommupt_from_domain(domain);
 
-	if (!table || !table->ops->lu_preserve)
+	if (!table || !table->ops->lu_preserve) {
+		pr_err("domain %#llx: its page tables are not of a kind that can be handed over\n",
+		       ldom->ser.token);
 		return -EOPNOTSUPP;
+	}
 	return table->ops->lu_preserve(table, &ldom->ser);
 }
 

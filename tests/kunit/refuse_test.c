@@ -60,6 +60,18 @@ static void C2_driver_without_ops(struct kunit *test)
 	env_expect_nothing_preserved(test);
 }
 
+/* A driver that keeps mappings in another way, or in a format of its own. */
+static void C4_other_page_tables(struct kunit *test)
+{
+	struct iommu_domain *domain = kunit_kzalloc(test, sizeof(*domain), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, domain);
+	domain->owner = env_dev(test, 0)->iommu->iommu_dev->ops;
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_domain(domain, 1, 0), -EOPNOTSUPP);
+	KUNIT_EXPECT_NULL(test, domain->lu);
+	env_expect_nothing_preserved(test);
+}
+
 static void C2_device_without_iommu(struct kunit *test)
 {
 	struct pci_dev *bridge = mock_pci_bridge();
@@ -584,6 +596,7 @@ static void C10_nested(struct kunit *test)
 
 static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(C2_driver_without_ops),
+	KUNIT_CASE(C4_other_page_tables),
 	KUNIT_CASE(C2_device_without_iommu),
 	KUNIT_CASE(U9_power_state),
 	KUNIT_CASE(U11_interrupts),
