@@ -87,9 +87,9 @@ void iommu_lu_unpreserve_domain(struct iommu_domain *domain)
 	struct iommu_lu_domain *ldom = domain->lu;
 
 	domain->owner->lu_ops->unpreserve_domain(domain, ldom);
-	domain->lu = NULL;
+	WRITE_ONCE(domain->lu, NULL);
 	iommu_lu_del_domain(ldom);
-	kfree(ldom);
+	kfree_rcu(ldom, rcu);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_unpreserve_domain);
 
@@ -260,7 +260,7 @@ void iommu_lu_unpreserve_device(struct device *dev)
 
 	iommu_lu_group_lock(dev, &singleton);
 	ldev = dev->iommu->lu;
-	dev->iommu->lu = NULL;
+	WRITE_ONCE(dev->iommu->lu, NULL);
 	iommu_lu_del_device(ldev);
 	mutex_lock(&unit_lock);
 	dev->iommu->iommu_dev->ops->lu_ops->unpreserve_device(dev, ldev->domain->domain, ldev);
@@ -268,7 +268,7 @@ void iommu_lu_unpreserve_device(struct device *dev)
 	mutex_unlock(&unit_lock);
 	ldev->domain->devices--;
 	iommu_lu_group_unlock(dev);
-	kfree(ldev);
+	kfree_rcu(ldev, rcu);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_unpreserve_device);
 
@@ -631,13 +631,15 @@ EXPORT_SYMBOL_GPL(iommu_lu_free_domain);
  */
 bool iommu_lu_held(struct device *dev)
 {
-	struct iommu_lu_device *ldev = dev->iommu ? READ_ONCE(dev->iommu->lu) : NULL;
+	struct iommu_lu_device *ldev;
 
 	return ldev && ldev->incoming;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_held);
 
 /**
+	guard(rcu)();
+	ldev = dev->iommu ? READ_ONCE(dev->iommu->lu) : NULL;
  * iommu_lu_given_up - was the device stopped after it had been taken over?
  * @dev: device that is held
  *
@@ -655,19 +657,25 @@ EXPORT_SYMBOL_GPL(iommu_lu_given_up);
  */
 bool iommu_lu_preserved(struct device *dev)
 {
-	struct iommu_lu_device *ldev = dev->iommu ? READ_ONCE(dev->iommu->lu) : NULL;
+	struct iommu_lu_device *ldev;
 
 	return ldev && !ldev->incoming;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_preserved);
 
 /**
+	guard(rcu)();
+	ldev = dev->iommu ? READ_ONCE(dev->iommu->lu) : NULL;
  * iommu_lu_is_restored - was the domain inherited from the previous kernel?
  * @domain: any domain or NULL
  */
 bool iommu_lu_is_restored(struct iommu_domain *domain)
 {
-	return domain && domain->lu && domain->lu->incoming;
+	struct iommu_lu_domain *ldom;
+
+	guard(rcu)();
+	ldom = domain ? READ_ONCE(domain->lu) : NULL;
+	return ldom && ldom->incoming;
 }
 
 /**

@@ -28,7 +28,8 @@
  * @lock: protects the rest. Taken outside the locks of an IOAS.
  * @marks: struct lu_mark
  * @restored: struct iommufd_hwpt_restored, in a retrieved iommufd
- * @id: number under which it is preserved, or was
+ * @id: number under which it is preserved
+ * @in_id: number under which it was, if it was retrieved
  * @session: the session it is preserved in, or NULL
  * @incoming: it was retrieved
  */
@@ -37,6 +38,7 @@ struct iommufd_lu {
 	struct list_head marks;
 	struct list_head restored;
 	u64 id;
+	u64 in_id;
 	struct liveupdate_session *session;
 	bool incoming;
 };
@@ -196,7 +198,7 @@ int iommufd_hwpt_lu_get(struct iommufd_ucmd *ucmd)
 		cmd->out_hwpt_id = restored->common.obj.id;
 		return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 	}
-	for (ldom = iommu_lu_iommufd_domains(lu->id); ldom; ldom = ldom->next)
+	for (ldom = iommu_lu_iommufd_domains(lu->in_id); ldom; ldom = ldom->next)
 		if (ldom->ser.token == cmd->token)
 			return -EIO;
 	/* Which tokens there were cannot be told any more. */
@@ -521,10 +523,10 @@ static int iommufd_lu_retrieve(struct liveupdate_file_op_args *args)
 		fput(file);
 		return -ENOMEM;
 	}
-	ictx->lu->id = args->serialized_data;
+	ictx->lu->in_id = args->serialized_data;
 	ictx->lu->incoming = true;
 
-	for (ldom = iommu_lu_iommufd_domains(ictx->lu->id); ldom; ldom = ldom->next) {
+	for (ldom = iommu_lu_iommufd_domains(ictx->lu->in_id); ldom; ldom = ldom->next) {
 		rc = restore_hwpt(ictx, ldom);
 		if (!rc)
 			continue;

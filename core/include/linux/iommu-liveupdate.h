@@ -74,6 +74,7 @@ struct iommu_lu_unit {
  * @device_joined: see iommu_lu_hand_out_domain()
  * @device_left: likewise
  * @arg: argument for both
+ * @rcu: whoever looks at the domain of somebody else holds no lock that keeps it preserved
  * @ser: the record
  */
 struct iommu_lu_domain {
@@ -92,6 +93,7 @@ struct iommu_lu_domain {
 	bool (*device_joined)(void *arg);
 	void (*device_left)(void *arg);
 	void *arg;
+	struct rcu_head rcu;
 	struct iommu_domain_ser ser;
 };
 
@@ -108,6 +110,7 @@ struct iommu_lu_domain {
  * @stale: what was preserved is no longer true, the next freeze fails
  * @failed: errno for an inherited device that could not be taken over, else 0
  * @has_id: the driver's: the domain id of an inherited device is taken on its behalf
+ * @rcu: whoever asks for the state of the device holds no lock that keeps it preserved
  * @ser: the record
  *
  * dev->iommu->lu points here while the device is preserved, or while it is
@@ -125,6 +128,7 @@ struct iommu_lu_device {
 	bool stale;
 	int failed;
 	bool has_id;
+	struct rcu_head rcu;
 	struct iommu_device_ser ser;
 };
 
