@@ -84,3 +84,20 @@ struct iommu_domain *iommu_lu_pt_restore(struct device *dev, struct iommu_lu_dom
 	iommu_domain_free(domain);
 	return ERR_PTR(ret);
 }
+
+/**
+ * iommu_lu_pt_next_mapping - next_mapping() of struct iommu_lu_ops
+ * @domain: domain
+ * @iova: where to begin
+ * @m: filled in
+ *
+ * Context: nobody maps or unmaps meanwhile.
+ */
+int iommu_lu_pt_next_mapping(struct iommu_domain *domain, u64 iova, struct iommu_lu_mapping *m)
+{
+	struct pt_iommu *table = iommupt_from_domain(domain);
+
+	if (!table || !table->ops->lu_next)
+		return -EOPNOTSUPP;
+	return table->ops->lu_next(table, iova, m) ? 0 : -ENOENT;
+}

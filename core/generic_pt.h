@@ -131,6 +131,44 @@ static void NS(lu_unpreserve)(struct pt_iommu *iommu_table, const struct iommu_d
 	lu_unpreserve_tables(common_from_iommu(iommu_table), ser->nr_tables);
 }
 
+/* The first entry that maps something ends the walk. */
+static int __lu_next(struct pt_range *range, void *arg, unsigned int level,
+		     struct pt_table_p *table)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	struct iommu_lu_mapping *m = arg;
+	struct pt_write_attrs attrs = {};
+	int ret;
+
+	for_each_pt_level_entry(&pts) {
+		if (pts.type == PT_ENTRY_TABLE) {
+			ret = pt_descend(&pts, arg, __lu_next);
+			if (ret)
+				return ret;
+		} else if (pts.type == PT_ENTRY_OA) {
+			pt_attr_from_entry(&pts, &attrs);
+			m->iova = range->va;
+			m->pa = pt_entry_oa_exact(&pts);
+			m->len = log2_to_int(pt_entry_oa_lg2sz(&pts)) -
+				 log2_mod(range->va, pt_entry_oa_lg2sz(&pts));
+			m->attr = attrs.descriptor_bits;
+			m->format = PT_LU_FMT;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static bool NS(lu_next)(struct pt_iommu *iommu_table, u64 iova, struct iommu_lu_mapping *m)
+{
+	struct pt_range range = pt_top_range(common_from_iommu(iommu_table));
+
+	if (iova > range.last_va)
+		return false;
+	range.va = max(range.va, iova);
+	return pt_walk_range(&range, __lu_next, m) > 0;
+}
+
 /* Restored tables are immutable. */
 static int NS(lu_map_range)(struct pt_iommu *iommu_table, dma_addr_t iova, phys_addr_t paddr,
 			    dma_addr_t len, unsigned int prot, gfp_t gfp, size_t *mapped)
@@ -179,6 +217,7 @@ static const struct pt_iommu_ops NS(lu_restored_ops) = {
 	.unmap_range = NS(lu_unmap_range),
 	.get_info = NS(get_info),
 	.deinit = NS(lu_deinit),
+	.lu_next = NS(lu_next),
 };
 
 static int NS(lu_adopt)(struct pt_iommu *iommu_table, const struct iommu_domain_ser *ser)
@@ -206,6 +245,7 @@ static int NS(lu_adopt)(struct pt_iommu *iommu_table, const struct iommu_domain_
 #define PT_IOMMU_LU_OPS					\
 	.lu_preserve = NS(lu_preserve),			\
 	.lu_unpreserve = NS(lu_unpreserve),		\
-	.lu_adopt = NS(lu_adopt),
+	.lu_adopt = NS(lu_adopt),			\
+	.lu_next = NS(lu_next),
 
 #endif

@@ -205,6 +205,56 @@ int iommufd_hwpt_lu_get(struct iommufd_ucmd *ucmd)
 	return iommu_lu_incoming_bad() ? -EIO : -ENOENT;
 }
 
+/* Not for a short time: IOMMU_DESTROY is refused meanwhile, and does not wait. */
+static void hold_object(struct iommufd_ctx *ictx, struct iommufd_object *obj)
+{
+	refcount_inc(&obj->users);
+	iommufd_put_object(ictx, obj);
+}
+
+int iommufd_hwpt_lu_verify(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_hwpt_lu_verify *cmd = ucmd->cmd;
+	struct iommufd_hwpt_paging *hwpt;
+	struct iommufd_object *restored;
+	u64 iova = 0;
+	int rc;
+
+	if (cmd->flags)
+		return -EINVAL;
+	restored = iommufd_get_object(ucmd->ictx, cmd->restored_id, IOMMUFD_OBJ_HWPT_RESTORED);
+	if (IS_ERR(restored))
+		return PTR_ERR(restored);
+	hold_object(ucmd->ictx, restored);
+	hwpt = iommufd_get_hwpt_paging(ucmd, cmd->hwpt_id);
+	if (IS_ERR(hwpt)) {
+		rc = PTR_ERR(hwpt);
+		goto out_put;
+	}
+	/* It would stay behind when its last device leaves it meanwhile. */
+	if (hwpt->auto_domain) {
+		iommufd_put_object(ucmd->ictx, &hwpt->common.obj);
+		rc = -EOPNOTSUPP;
+		goto out_put;
+	}
+	hold_object(ucmd->ictx, &hwpt->common.obj);
+
+	/* Who maps or unmaps holds it for reading until the tables are written. */
+	down_write(&hwpt->ioas->iopt.domains_rwsem);
+	rc = iommu_lu_compare_domain(container_of(restored, struct iommufd_hwpt_restored,
+						  common.obj)->common.domain,
+				     hwpt->common.domain, &iova);
+	up_write(&hwpt->ioas->iopt.domains_rwsem);
+	refcount_dec(&hwpt->common.obj.users);
+	if (rc == -EDOM) {
+		cmd->out_iova = iova;
+		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd)) ?: -EDOM;
+	}
+out_put:
+	refcount_dec(&restored->users);
+	return rc;
+}
+
 /* --- restored HWPTs --------------------------------------------------------- */
 
 void iommufd_hwpt_restored_destroy(struct iommufd_object *obj)

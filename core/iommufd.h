@@ -23,6 +23,7 @@ bool iommufd_lu_ctx_release(struct iommufd_ctx *ictx);
 void iommufd_lu_ctx_free(struct iommufd_ctx *ictx);
 int iommufd_hwpt_lu_mark(struct iommufd_ucmd *ucmd);
 int iommufd_hwpt_lu_get(struct iommufd_ucmd *ucmd);
+int iommufd_hwpt_lu_verify(struct iommufd_ucmd *ucmd);
 void iommufd_hwpt_restored_destroy(struct iommufd_object *obj);
 u64 iommufd_lu_preserved_id(struct iommufd_ctx *ictx, struct liveupdate_session *session);
 int iommufd_lu_init(void);

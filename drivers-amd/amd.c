@@ -49,6 +49,7 @@ const struct iommu_lu_ops amd_lu_ops = {
 	.preserve_domain = amd_lu_preserve_domain,
 	.unpreserve_domain = iommu_lu_pt_unpreserve,
 	.restore_domain = amd_lu_restore_domain,
+	.next_mapping = iommu_lu_pt_next_mapping,
 	.restore_device = amd_lu_restore_device,
 	.quiesce_device = amd_lu_quiesce_device,
 };

@@ -82,6 +82,7 @@ const struct iommu_lu_ops intel_lu_ops = {
 	.preserve_domain = intel_lu_preserve_domain,
 	.unpreserve_domain = iommu_lu_pt_unpreserve,
 	.restore_domain = intel_lu_restore_domain,
+	.next_mapping = iommu_lu_pt_next_mapping,
 	.restore_device = intel_lu_restore_device,
 	.quiesce_device = intel_lu_quiesce_device,
 	.forget_device = intel_lu_forget_device,

@@ -69,6 +69,7 @@ void smmu_lu_unpreserve_domain(struct iommu_domain *domain, struct iommu_lu_doma
 
 /* restore.c */
 struct iommu_domain *smmu_lu_restore_domain(struct device *dev, struct iommu_lu_domain *ldom);
+int smmu_lu_next_mapping(struct iommu_domain *domain, u64 iova, struct iommu_lu_mapping *m);
 int smmu_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 			   struct iommu_lu_device *ldev);
 void smmu_lu_quiesce_device(struct device *dev);

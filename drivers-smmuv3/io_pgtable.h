@@ -7,10 +7,12 @@
 
 struct io_pgtable_ops;
 struct iommu_domain_ser;
+struct iommu_lu_mapping;
 
 int arm_lpae_lu_preserve(struct io_pgtable_ops *ops, struct iommu_domain_ser *ser);
 void arm_lpae_lu_unpreserve(struct io_pgtable_ops *ops, const struct iommu_domain_ser *ser);
 int arm_lpae_lu_adopt(struct io_pgtable_ops *ops, const struct iommu_domain_ser *ser);
+bool arm_lpae_lu_next(struct io_pgtable_ops *ops, u64 iova, struct iommu_lu_mapping *m);
 bool arm_lpae_lu_agree(struct io_pgtable_ops *a, struct io_pgtable_ops *b);
 
 #endif

@@ -211,6 +211,54 @@ void arm_lpae_lu_unpreserve(struct io_pgtable_ops *ops, const struct iommu_domai
 	lpae_lu_unpreserve_tables(io_pgtable_ops_to_data(ops), ser->nr_tables);
 }
 
+static bool lpae_lu_next(struct arm_lpae_io_pgtable *data, int lvl, arm_lpae_iopte *ptep,
+			 u64 base, u64 iova, struct iommu_lu_mapping *m)
+{
+	size_t i, nr = lvl == data->start_level ? ARM_LPAE_PGD_SIZE(data) / sizeof(*ptep) :
+						  ARM_LPAE_PTES_PER_TABLE(data);
+	u64 size = ARM_LPAE_BLOCK_SIZE(lvl, data);
+	arm_lpae_iopte pte;
+
+	for (i = iova > base ? (iova - base) / size : 0; i < nr; i++) {
+		pte = READ_ONCE(ptep[i]);
+		if (iopte_leaf(pte, lvl, data->iop.fmt)) {
+			m->iova = max(iova, base + i * size);
+			m->len = base + (i + 1) * size - m->iova;
+			m->pa = iopte_to_paddr(pte, data) + size - m->len;
+			/* what the hardware may have written does not count */
+			m->attr = pte & ~(ARM_LPAE_PTE_ADDR_MASK | ARM_LPAE_PTE_TYPE_MASK |
+					  ARM_LPAE_PTE_AF | ARM_LPAE_PTE_SW_SYNC);
+			if (pte & ARM_LPAE_PTE_DBM && data->iop.fmt == ARM_64_LPAE_S1)
+				m->attr &= ~(u64)ARM_LPAE_PTE_AP_RDONLY;
+			return true;
+		}
+		if (iopte_table(pte, lvl) &&
+		    lpae_lu_next(data, lvl + 1, iopte_deref(pte, data), base + i * size, iova, m))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * arm_lpae_lu_next - next_mapping() of struct iommu_lu_ops
+ * @ops: page tables
+ * @iova: where to begin
+ * @m: filled in
+ *
+ * Context: nobody maps or unmaps meanwhile.
+ * Return: false if there is nothing more.
+ */
+bool arm_lpae_lu_next(struct io_pgtable_ops *ops, u64 iova, struct iommu_lu_mapping *m)
+{
+	struct arm_lpae_io_pgtable *data = io_pgtable_ops_to_data(ops);
+
+	if (!lpae_lu_next(data, data->start_level, data->pgd, 0, iova, m))
+		return false;
+	m->format = data->iop.fmt == ARM_64_LPAE_S1 ? IOMMU_DOMAIN_SER_FMT_ARM_LPAE_S1 :
+						      IOMMU_DOMAIN_SER_FMT_ARM_LPAE_S2;
+	return true;
+}
+
 /* Inherited tables are immutable. */
 static int arm_lpae_lu_map_pages(struct io_pgtable_ops *ops, unsigned long iova,
 				 phys_addr_t paddr, size_t pgsize, size_t pgcount,

@@ -216,6 +216,12 @@ struct iommu_domain *smmu_lu_restore_domain(struct device *dev, struct iommu_lu_
 	return ERR_PTR(ret);
 }
 
+/** smmu_lu_next_mapping - implements next_mapping() of struct iommu_lu_ops */
+int smmu_lu_next_mapping(struct iommu_domain *domain, u64 iova, struct iommu_lu_mapping *m)
+{
+	return arm_lpae_lu_next(to_smmu_domain(domain)->pgtbl_ops, iova, m) ? 0 : -ENOENT;
+}
+
 /*
  * Give a restored domain the id it has. It was reserved by smmu_lu_adopt(); the one that
  * came with the allocation was never used.

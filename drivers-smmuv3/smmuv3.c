@@ -43,6 +43,7 @@ const struct iommu_lu_ops smmu_lu_ops = {
 	.preserve_domain = smmu_lu_preserve_domain,
 	.unpreserve_domain = smmu_lu_unpreserve_domain,
 	.restore_domain = smmu_lu_restore_domain,
+	.next_mapping = smmu_lu_next_mapping,
 	.restore_device = smmu_lu_restore_device,
 	.quiesce_device = smmu_lu_quiesce_device,
 };

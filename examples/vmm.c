@@ -237,11 +237,11 @@ static int retrieve_fd(int session, __u64 token, const char *what)
 static void resume(struct vm *vm, const char *name)
 {
 	struct iommu_hwpt_lu_get restored = { .size = sizeof(restored), .token = TOKEN_HWPT };
+	struct iommu_hwpt_lu_verify verify = { .size = sizeof(verify) };
 	struct iommu_destroy destroy = { .size = sizeof(destroy) };
 	struct liveupdate_session_finish finish = { .size = sizeof(finish) };
-	int session;
+	int session = session_ioctl(LIVEUPDATE_IOCTL_RETRIEVE_SESSION, name);
 
-	session = session_ioctl(LIVEUPDATE_IOCTL_RETRIEVE_SESSION, name);
 	vm->ram = retrieve_fd(session, TOKEN_RAM, "memory");
 	vm->iommufd = retrieve_fd(session, TOKEN_IOMMUFD, "iommufd");
 	vm->device = retrieve_fd(session, TOKEN_DEVICE, "device");
@@ -254,8 +254,11 @@ static void resume(struct vm *vm, const char *name)
 
 	/* The restored one cannot change. One that can takes its place, without a gap. */
 	build_hwpt(vm);
+	verify.restored_id = destroy.id = restored.out_hwpt_id;
+	verify.hwpt_id = vm->hwpt_id;
+	if (ioctl(vm->iommufd, IOMMU_HWPT_LU_VERIFY, &verify))
+		err(1, "the new HWPT differs from the old one at %#llx", verify.out_iova);
 	attach(vm, vm->hwpt_id);
-	destroy.id = restored.out_hwpt_id;
 	if (ioctl(vm->iommufd, IOMMU_DESTROY, &destroy))
 		err(1, "destroy the restored HWPT");
 	if (ioctl(session, LIVEUPDATE_SESSION_FINISH, &finish))

@@ -472,6 +472,68 @@ static void hotswap(struct kunit *test, unsigned int i)
 	iommu_domain_free(domain);
 }
 
+static int map(struct iommu_domain *domain, u64 iova, u64 pa, size_t len, int prot)
+{
+	return iommu_map(domain, iova, pa, len, prot, GFP_KERNEL);
+}
+
+/* Whatever is different is found, and where. The size of pages does not count. */
+static void U5_domains_are_compared(struct kunit *test)
+{
+	const int rw = IOMMU_READ | IOMMU_WRITE;
+	struct device *dev = env_dev(test, 0);
+	struct env *env = test->priv;
+	struct iommu_domain *a, *b;
+	u64 pa = page_to_phys(env->page), at = SZ_16M, iova;
+	unsigned int i;
+
+	a = env_domain(test, dev);
+	b = env_domain(test, dev);
+	/* in large pages, and in small ones; nobody uses it */
+	KUNIT_ASSERT_EQ(test, map(a, at, SZ_32M, SZ_2M, rw), 0);
+	for (i = 0; i < SZ_2M; i += PAGE_SIZE)
+		KUNIT_ASSERT_EQ(test, map(b, at + i, SZ_32M + i, PAGE_SIZE, rw), 0);
+	KUNIT_ASSERT_EQ(test, iommu_lu_preserve_domain(a, env->iommufd_id, 0), 0);
+	KUNIT_ASSERT_EQ(test, iommu_lu_preserve_domain(b, env->iommufd_id, 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_compare_domain(a, b, &iova), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_compare_domain(b, a, &iova), 0);
+	iommu_lu_unpreserve_domain(b);
+
+	/* a page is missing: from one side; from the other, one is too many */
+	KUNIT_ASSERT_EQ(test, iommu_unmap(b, at + SZ_1M, PAGE_SIZE), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, iommu_lu_compare_domain(a, b, &iova), -EDOM);
+	KUNIT_EXPECT_EQ(test, iova, at + SZ_1M);
+	iommu_lu_unpreserve_domain(a);
+	KUNIT_ASSERT_EQ(test, iommu_lu_preserve_domain(b, env->iommufd_id, 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_compare_domain(b, a, &iova), 0);
+	iommu_lu_unpreserve_domain(b);
+	KUNIT_ASSERT_EQ(test, iommu_lu_preserve_domain(a, env->iommufd_id, 0), 0);
+
+	/* another page; a page that cannot be written */
+	KUNIT_ASSERT_EQ(test, map(b, at + SZ_1M, pa, PAGE_SIZE, rw), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_compare_domain(a, b, &iova), -EDOM);
+	KUNIT_EXPECT_EQ(test, iova, at + SZ_1M);
+	iommu_unmap(b, at + SZ_1M, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, map(b, at + SZ_1M, SZ_32M + SZ_1M, PAGE_SIZE, IOMMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_compare_domain(a, b, &iova), -EDOM);
+	KUNIT_EXPECT_EQ(test, iova, at + SZ_1M);
+
+	/* the last one of all */
+	iommu_unmap(b, at + SZ_1M, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, map(b, at + SZ_1M, SZ_32M + SZ_1M, PAGE_SIZE, rw), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_compare_domain(a, b, &iova), 0);
+	for (i = ENV_NR_IOVAS; i--;)
+		if (iommu_iova_to_phys(a, env_iova[i]))
+			break;
+	iommu_unmap(b, env_iova[i], PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, iommu_lu_compare_domain(a, b, &iova), -EDOM);
+	KUNIT_EXPECT_EQ(test, iova, env_iova[i]);
+
+	iommu_lu_unpreserve_domain(a);
+	iommu_domain_free(a);
+	iommu_domain_free(b);
+}
+
 static void C8_device_goes_on_as_it_was(struct kunit *test)
 {
 	struct env *env = test->priv;
@@ -632,6 +694,7 @@ static struct kunit_case conformance_cases[] = {
 	KUNIT_CASE_PARAM(C14_cancel_at_every_stage, backend_gen_params),
 	KUNIT_CASE_PARAM(C14_hundred_cycles_leave_nothing, backend_gen_params),
 	KUNIT_CASE_PARAM(C14_each_allocation_may_fail, backend_gen_params),
+	KUNIT_CASE_PARAM(U5_domains_are_compared, backend_gen_params),
 	KUNIT_CASE_PARAM(C8_device_goes_on_as_it_was, backend_gen_params),
 	KUNIT_CASE_PARAM(C4_tables_are_freed_late, backend_gen_params),
 	KUNIT_CASE_PARAM(C9_nobody_else_gets_the_device, backend_gen_params),

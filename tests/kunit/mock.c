@@ -458,6 +458,7 @@ static const struct iommu_lu_ops mock_lu_ops = {
 	.preserve_domain = iommu_lu_pt_preserve,
 	.unpreserve_domain = iommu_lu_pt_unpreserve,
 	.restore_domain = iommu_lu_pt_restore,
+	.next_mapping = iommu_lu_pt_next_mapping,
 	.restore_device = mock_restore_device,
 	.quiesce_device = mock_quiesce_device,
 	.forget_device = mock_forget_device,

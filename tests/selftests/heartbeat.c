@@ -155,8 +155,65 @@ static bool hotswap(struct heart *h, int session, bool strict)
 
 	phase("bind", "begin", h);
 	if (!ktap_rc(vfio_bind(h->cdev, h->iommufd, &h->dev_id), 0,
+/* A HWPT over all of the memfd but one page, where there is another one or none. */
+static int other_hwpt(struct heart *h, uint64_t off, bool another, uint32_t *ioas, uint32_t *hwpt)
+{
+	uint64_t size = page_size(), end = off + size;
+	int rc = ioas_alloc(h->iommufd, ioas);
+
+	if (!rc && off)
+		rc = ioas_map_file(h->iommufd, *ioas, h->memfd, 0, off, h->st->iova);
+	if (!rc && end < h->size)
+		rc = ioas_map_file(h->iommufd, *ioas, h->memfd, end, h->size - end,
+				   h->st->iova + end);
+	if (!rc && another)
+		rc = ioas_map_file(h->iommufd, *ioas, h->memfd, off ? 0 : end, size,
+				   h->st->iova + off);
+	return rc ? rc : hwpt_alloc(h->iommufd, h->dev_id, *ioas, 0, hwpt);
+}
+
+/* Is it found out when the new HWPT does not map what the restored one maps? */
+static void try_verify(struct heart *h, uint32_t restored)
+{
+	uint64_t middle = h->size / 2 & -page_size(), last = h->size - page_size(), iova;
+	const struct {
+		uint64_t off;
+		bool another;
+	} wrong[] = {
+		{ 0, false }, { 0, true }, { middle, false }, { middle, true },
+		{ last, false }, { last, true },
+	};
+	uint32_t ioas, hwpt;
+	size_t i;
+
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		ktap_rc(other_hwpt(h, wrong[i].off, wrong[i].another, &ioas, &hwpt), 0,
+			"a HWPT with %s at offset %#llx",
+			wrong[i].another ? "another page" : "no page", U(wrong[i].off));
+		ktap_rc(hwpt_verify(h->iommufd, restored, hwpt, &iova), -EDOM,
+			"verify: the difference is found");
+		ktap(iova == h->st->iova + wrong[i].off, "verify: it is at %#llx", U(iova));
+		ktap_rc(iommufd_destroy(h->iommufd, hwpt), 0, "destroy it");
+		ktap_rc(iommufd_destroy(h->iommufd, ioas), 0, "and its IOAS");
+	}
+	/* more does not matter */
+	ktap_rc(ioas_map_file(h->iommufd, h->ioas, h->memfd, 0, page_size(),
+			      h->st->iova + h->size), 0, "map a page beyond");
+	ktap_rc(hwpt_verify(h->iommufd, restored, h->hwpt, &iova), 0, "verify: one page more");
+	ktap_rc(ioas_unmap(h->iommufd, h->ioas, h->st->iova + h->size, page_size()), 0,
+		"unmap it");
+
+	ktap_rc(hwpt_verify(h->iommufd, h->hwpt, h->hwpt, &iova), -ENOENT,
+		"verify: what is not restored is refused");
+	ktap_rc(hwpt_verify(h->iommufd, restored, restored, &iova), -ENOENT,
+		"verify: a restored one in place of the new one is refused");
+	ktap_rc(hwpt_verify(h->iommufd, restored, h->ioas, &iova), -ENOENT,
+		"verify: an IOAS in place of the new one is refused");
+}
+
 		     "bind the device to the retrieved iommufd"))
 		return false;
+	uint64_t iova;
 	phase("bind", "end", h);
 	if (!ktap_rc(hwpt_get(h->iommufd, TOKEN_HWPT, &old), 0, "restored HWPT by token"))
 		return false;
@@ -181,6 +238,10 @@ static bool hotswap(struct heart *h, int session, bool strict)
 		return false;
 	phase("hotswap", "end", h);
 	if (strict) {
+	if (!ktap_rc(hwpt_verify(h->iommufd, old, h->hwpt, &iova), 0, "it maps the same"))
+		return false;
+	if (strict)
+		try_verify(h, old);
 		ktap_rc(lu_finish(session), -EBUSY,
 			"finish is refused until the restored HWPT is destroyed");
 		try_preserve(h);

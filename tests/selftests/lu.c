@@ -462,6 +462,17 @@ int vfio_bind_driver(const char *bdf, const char *driver)
 {
 	char path[160];
 	int rc;
+int hwpt_verify(int iommufd, uint32_t restored, uint32_t hwpt, uint64_t *iova)
+{
+	struct iommu_hwpt_lu_verify arg = {
+		.size = sizeof(arg), .restored_id = restored, .hwpt_id = hwpt,
+	};
+	int rc = xioctl(iommufd, IOMMU_HWPT_LU_VERIFY, &arg);
+
+	*iova = arg.out_iova;
+	return rc;
+}
+
 
 	/* the kernel has a driver of its own for some of the cards */
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind", bdf);

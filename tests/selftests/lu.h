@@ -73,6 +73,8 @@ int hwpt_alloc(int iommufd, uint32_t dev, uint32_t ioas, uint32_t flags,
 int hwpt_mark(int iommufd, uint32_t hwpt, uint64_t token, uint32_t flags);
 int hwpt_get(int iommufd, uint64_t token, uint32_t *id);
 int iommufd_destroy(int iommufd, uint32_t id);
+/* with -EDOM, *iova is the first address that is different */
+int hwpt_verify(int iommufd, uint32_t restored, uint32_t hwpt, uint64_t *iova);
 
 /* vfio-pci cdev */
 int vfio_bind_driver(const char *bdf, const char *driver);

@@ -133,6 +133,22 @@ struct iommu_lu_device {
 };
 
 /**
+ * struct iommu_lu_mapping - a piece of what a domain maps, by one entry of its tables
+ * @iova: address of the device
+ * @pa: physical address
+ * @len: in bytes, to the end of what the entry maps
+ * @attr: permissions and attributes, comparable for entries of the same @format
+ * @format: enum iommu_domain_ser_format
+ */
+struct iommu_lu_mapping {
+	u64 iova;
+	u64 pa;
+	u64 len;
+	u64 attr;
+	u32 format;
+};
+
+/**
  * struct iommu_lu_ops - what an IOMMU driver implements to take part
  * @preserve_unit: the first device behind @iommu is about to be preserved. Fill
  *	in @unit->ser and preserve what the unit itself needs. Must not touch
@@ -159,6 +175,9 @@ struct iommu_lu_device {
  *	be the one that @ldom->ser describes. O(1), no copy. Returns the domain,
  *	or an error after which the inherited tables are as they were. Group
  *	mutex held.
+ * @next_mapping: find what @domain maps first at or above @iova. Nothing maps or unmaps
+ *	meanwhile, or @domain is a restored one. Returns 0; -ENOENT if there is nothing more;
+ *	-EOPNOTSUPP for a kind of domain that is not carried.
  * @restore_device: @dev is about to be attached to the restored @domain:
  *	install ids, and fail if what the hardware uses is not exactly what
  *	attach_dev would write. The attach_dev that follows writes nothing.
@@ -186,6 +205,7 @@ struct iommu_lu_ops {
 	int (*preserve_domain)(struct iommu_domain *domain, struct iommu_lu_domain *ldom);
 	void (*unpreserve_domain)(struct iommu_domain *domain, struct iommu_lu_domain *ldom);
 	struct iommu_domain *(*restore_domain)(struct device *dev, struct iommu_lu_domain *ldom);
+	int (*next_mapping)(struct iommu_domain *domain, u64 iova, struct iommu_lu_mapping *m);
 	int (*restore_device)(struct device *dev, struct iommu_domain *domain,
 			      struct iommu_lu_device *ldev);
 	void (*quiesce_device)(struct device *dev);
@@ -258,6 +278,10 @@ int iommu_lu_pt_preserve(struct iommu_domain *domain, struct iommu_lu_domain *ld
 void iommu_lu_pt_unpreserve(struct iommu_domain *domain, struct iommu_lu_domain *ldom);
 int iommu_lu_pt_adopt(struct iommu_domain *domain, const struct iommu_domain_ser *ser);
 struct iommu_domain *iommu_lu_pt_restore(struct device *dev, struct iommu_lu_domain *ldom);
+int iommu_lu_pt_next_mapping(struct iommu_domain *domain, u64 iova, struct iommu_lu_mapping *m);
+
+/* verify.c */
+int iommu_lu_compare_domain(struct iommu_domain *restored, struct iommu_domain *domain, u64 *iova);
 
 /* pci.c */
 int iommu_lu_add_rid(struct iommu_device_ser *ser, u16 rid);

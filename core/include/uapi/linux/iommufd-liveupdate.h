@@ -16,6 +16,7 @@
 #define IOMMUFD_LU_IOCTL_TYPE		';'
 #define IOMMUFD_CMD_HWPT_LU_MARK	0xc0
 #define IOMMUFD_CMD_HWPT_LU_GET		0xc1
+#define IOMMUFD_CMD_HWPT_LU_VERIFY	0xc2
 
 /**
  * enum iommu_hwpt_lu_mark_flags - flags of IOMMU_HWPT_LU_MARK
@@ -76,5 +77,36 @@ struct iommu_hwpt_lu_get {
 	__aligned_u64 token;
 };
 #define IOMMU_HWPT_LU_GET _IO(IOMMUFD_LU_IOCTL_TYPE, IOMMUFD_CMD_HWPT_LU_GET)
+
+/**
+ * struct iommu_hwpt_lu_verify - ioctl(IOMMU_HWPT_LU_VERIFY)
+ * @size: sizeof(struct iommu_hwpt_lu_verify)
+ * @flags: must be 0
+ * @restored_id: a restored HWPT, from IOMMU_HWPT_LU_GET
+ * @hwpt_id: the HWPT that is to replace it, made with IOMMU_HWPT_ALLOC over an IOAS
+ * @out_iova: output with EDOM, the first address that is different
+ *
+ * Compare what the device can reach by both, before it is moved from one to the other.
+ * Every address that the restored HWPT maps must be mapped by the new one to the same memory
+ * and, if both have page tables of the same format, with the same permissions and memory
+ * attributes. The size of pages may differ, and the new HWPT may map more. Nothing changes,
+ * and the device is not affected.
+ *
+ * Takes time in proportion to the number of page table entries in both. The IOAS of the new
+ * HWPT cannot be mapped or unmapped meanwhile; what is mapped or unmapped afterwards is not
+ * covered.
+ *
+ * Errors: EDOM they differ, at @out_iova; ENOENT no such restored HWPT or no such HWPT, EINVAL
+ * a flag is set, EOPNOTSUPP they are of different drivers, or page tables of a kind that is not
+ * carried; EINTR the process is being killed.
+ */
+struct iommu_hwpt_lu_verify {
+	__u32 size;
+	__u32 flags;
+	__u32 restored_id;
+	__u32 hwpt_id;
+	__aligned_u64 out_iova;
+};
+#define IOMMU_HWPT_LU_VERIFY _IO(IOMMUFD_LU_IOCTL_TYPE, IOMMUFD_CMD_HWPT_LU_VERIFY)
 
 #endif
