@@ -14,32 +14,10 @@ import os
 import socket
 import struct
 import time
-import zlib
 
-MAGIC = 0x4C554842
-WORDS = 26
-HEAD = struct.Struct("<6s6sHHII")       # dst, src, type, pad, magic, crc
-BODY = struct.Struct("<QQ%dQ" % WORDS)  # seq, sent_ns, words
-FRAME_LEN = HEAD.size + BODY.size
-M64 = (1 << 64) - 1
+from frames import BODY, FRAME_LEN, HEAD, Sender, build, source
+
 PAGE = 4096
-
-# A frame that the card does not take within this time is gone. Long enough for
-# the emulator to stand still on a busy host (real cards buffer more at these
-# rates); pauses are judged by their length, whether a frame was lost or not.
-PATIENCE = max(0.2, float(os.environ.get("PAUSE_LIMIT", 0)))
-
-
-def _source(card):
-    return b"\x02luhb" + bytes([card])
-
-
-def build(card, seq, sent_ns):
-    """The bytes of frame seq for a card. frame.c in the guest checks the same."""
-    base = seq * 0x9E3779B97F4A7C15
-    body = BODY.pack(seq, sent_ns, *((base + i * 0xBF58476D1CE4E5B9) & M64
-                                     for i in range(WORDS)))
-    return HEAD.pack(b"\xff" * 6, _source(card), 0xB588, 0, MAGIC, zlib.crc32(body)) + body
 
 
 @dataclasses.dataclass
@@ -152,36 +130,18 @@ class _Channel:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(mine)
         self.sock.setblocking(False)
-        self.theirs, self.rate = theirs, rate
         self.ring = None
-        self.sending = False
-        self.begin = 0.0
-        self.waiting = []       # (number, due, bytes)
-        self.frames = 0
-        self.res = Result([], [], [], [], 0.0)
+        self.sender = Sender(card, rate, lambda data: self.sock.sendto(data, theirs))
+        # the lists of the sender are those of the result
+        self.res = Result(self.sender.sent, self.sender.dropped, [], [], 0.0)
 
     def start(self, mem, base, nic, state_pa):
         self.ring = _Ring(mem, base, nic, state_pa)
-        if not self.sending:    # else a later kernel has set up the card anew
-            self.sending = True
-            self.begin = time.monotonic()
+        self.sender.start()     # not again if a later kernel has set up the card anew
 
-    def send(self, now):
-        while self.sending and now >= self.begin + self.frames / self.rate:
-            due = self.begin + self.frames / self.rate
-            self.waiting.append((self.frames, due))
-            self.res.sent.append(due)
-            self.frames += 1
-        while self.waiting:
-            seq, due = self.waiting[0]
-            try:
-                self.sock.sendto(build(self.card, seq, int(now * 1e9)), self.theirs)
-            except (BlockingIOError, ConnectionRefusedError, FileNotFoundError):
-                if now - due < PATIENCE:
-                    return
-                self.res.dropped.append(seq)
-            self.res.blocked = max(self.res.blocked, now - due)
-            self.waiting.pop(0)
+    def result(self):
+        self.res.blocked = self.sender.blocked
+        return self.res
 
     def observe(self):
         if not self.ring:
@@ -193,7 +153,7 @@ class _Channel:
             if len(data) >= FRAME_LEN:
                 body = BODY.unpack_from(data, HEAD.size)
                 seq = body[0]
-            if seq < 0 or seq >= self.frames or \
+            if seq < 0 or seq >= self.sender.frames or \
                     data[:FRAME_LEN] != build(self.card, seq, body[1]):
                 self.res.bad.append((now, idx))
             else:
@@ -201,8 +161,8 @@ class _Channel:
 
     @property
     def drained(self):
-        return not self.waiting and \
-            len(self.res.landed) + len(self.res.bad) + len(self.res.dropped) >= self.frames
+        return not self.sender.waiting and \
+            len(self.res.landed) + len(self.res.bad) + len(self.res.dropped) >= self.sender.frames
 
 
 def _loop(pipe, ram, base, paths, rates):
@@ -218,7 +178,7 @@ def _loop(pipe, ram, base, paths, rates):
     while True:
         now = time.monotonic()
         for ch in chans:
-            ch.send(now)
+            ch.sender.pump(now)
             ch.observe()
         if pipe.poll():
             cmd, *args = pipe.recv()
@@ -231,17 +191,16 @@ def _loop(pipe, ram, base, paths, rates):
                     pipe.send(str(exc))
             elif cmd == "stop":
                 for ch in chans:
-                    ch.sending = False
+                    ch.sender.sending = False
                 stop_at = now + args[0]
             elif cmd == "peek":
-                pipe.send([(ch.frames, len(ch.res.landed)) for ch in chans])
+                pipe.send([(ch.sender.frames, len(ch.res.landed)) for ch in chans])
             elif cmd == "find":
                 pipe.send(_find(fd, mem, base, chans))
         if stop_at is not None and (now >= stop_at or all(c.drained for c in chans)):
-            pipe.send([ch.res for ch in chans])
+            pipe.send([ch.result() for ch in chans])
             stop_at = None
-        due = min((c.begin + c.frames / c.rate for c in chans if c.sending),
-                  default=now + 0.001)
+        due = min((c.sender.due for c in chans if c.sender.sending), default=now + 0.001)
         time.sleep(max(0.0, min(due - time.monotonic(), 0.001)))
 
 
@@ -252,7 +211,7 @@ def _find(fd, mem, base, chans):
     page. Holes of the (sparse) file are skipped.
     """
     mine = [ch.ring.pages() if ch.ring else set() for ch in chans]
-    want = b"\xff" * 6 + _source(0)[:-1]
+    want = b"\xff" * 6 + source(0)[:-1]
     found, at, end = [], 0, os.fstat(fd).st_size
     while at < end:
         try:
