@@ -264,6 +264,8 @@ static void heart_check(struct heart *h, unsigned int len)
 			say("# %s: descriptor %llu: bad frame, %u bytes", h->bdf,
 			    (unsigned long long)i, len);
 		st->expect++;
+	} else if (i < h->join) {
+		st->expect = seq + 1;
 	} else if (seq != st->expect) {
 		/* behind: a buffer was used twice before we looked */
 		say("# %s: descriptor %llu: frame %llu, wanted %llu", h->bdf,
@@ -298,8 +300,14 @@ static void *heart_thread(void *arg)
 
 int heart_poll_start(struct heart *h)
 {
+	unsigned int len;
+
 	h->stop = false;
 	h->start = h->st->next;
+	h->unseen = 0;
+	while (h->start + h->unseen < h->st->ring_len &&
+	       h->nic->done(h->ring, h->start + h->unseen, &len))
+		h->unseen++;
 	return -pthread_create(&h->thread, NULL, heart_thread, h);
 }
 

@@ -57,11 +57,13 @@ struct heart {
 	volatile void *bar;
 	size_t bar_len;
 	uint64_t window;		/* descriptors the card may have, 0: all */
+	uint64_t join;			/* so many frames may have any number */
 	bool same;			/* it sees each page at its physical address */
 
 	pthread_t thread;
 	bool stop;
 	uint64_t start;			/* st->next when this kernel began */
+	uint64_t unseen;		/* that landed before it looked */
 };
 
 /* Everything from an unbound device up to arriving frames. */

@@ -19,6 +19,8 @@
  *   lu.warmup=N        frames before each update
  *   lu.tail=N          frames after each update
  *   lu.frames=N        frames in all, at least
+ *   lu.between=N       heartbeat: frames that land between the kernels, at least
+ *   lu.join=N          the first N frames may have any number: their generator runs on its own
  *   lu.timeout_ms=N    give up when no frame arrives for so long
  *   lu.torn=1          closed: the last frame need not be whole
  *   lu.strict=1        heartbeat: also try what must be refused on the way
@@ -28,6 +30,7 @@
  *                      address, and has as many descriptors as fit into one
  *   lu.window=N lu.window2=N  give the first, second card only so many
  *                      descriptors at a time
+ *   lu.disk=0          no disk: the next kernel is in the initramfs
  *   lu.next=WORD       goes to the command line of the next kernel
  *   lu.stage=N         set by ourselves
  */
@@ -147,12 +150,13 @@ void say_dump(const char *name)
 bool setup_heart(struct heart *h, unsigned int index, const char *bdf)
 {
 	h->window = opt_num(index ? "window2" : "window", 0);
+	h->join = opt_num("join", 0);
 	h->same = opt_num(index ? "same2" : "same", 0);
-	return ktap_rc(vfio_bind_driver(bdf, "vfio-pci"), 0, "bind %s to vfio-pci", bdf) &&
-	       ktap_rc(heart_open(h, bdf), 0, "map and attach %s", bdf) &&
-	       ktap_rc(heart_start(h, index), 0, "start %s", bdf) &&
-	       ktap_rc(heart_poll_start(h), 0, "poll %s", bdf) &&
-	       ktap_rc(heart_wait(h, 20), 0, "%s: first frames", bdf);
+	return ktap_rc(vfio_bind_driver(bdf, "vfio-pci"), 0, "bind to vfio-pci # %s", bdf) &&
+	       ktap_rc(heart_open(h, bdf), 0, "map and attach # %s", bdf) &&
+	       ktap_rc(heart_start(h, index), 0, "start # %s", bdf) &&
+	       ktap_rc(heart_poll_start(h), 0, "poll # %s", bdf) &&
+	       ktap_rc(heart_wait(h, 20), 0, "first frames # %s", bdf);
 }
 
 int preserve_all(struct heart *h, const char *name)

@@ -694,6 +694,8 @@ int payload_unpack(void)
 	uint64_t initrd;
 	int disk, rc;
 
+	if (!opt_num("disk", 1))
+		return access(PAYLOAD_KERNEL, R_OK) || access(PAYLOAD_INITRD, R_OK) ? -errno : 0;
 	disk = open(PAYLOAD_DISK, O_RDONLY | O_CLOEXEC);
 	if (disk < 0)
 		return -errno;
