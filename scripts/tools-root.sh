@@ -25,8 +25,10 @@ packages=(
 	clang libclang-rt-19-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	# arm64: firmware for a machine with ACPI, device trees
 	qemu-efi-aarch64 device-tree-compiler
+	# jobs for board farms, and what LAVA asks of a dispatcher with boards
+	python3-jinja2 tftpd-hpa u-boot-tools
 )
-backports=(qemu-system-x86 qemu-system-arm qemu-user)
+backports=(qemu-system-x86 qemu-system-arm qemu-user lava-dispatcher)
 
 wanted="$(sed '/^#/d' "$0" | sha256sum)"
 if [ -f "$root/.complete" ] && [ "$(cat "$root/.complete")" = "$wanted" ]; then
@@ -80,10 +82,19 @@ cat >"$prefs" <<-PIN
 PIN
 cat >>"$prefs" <<-PIN
 
-	Package: qemu* seabios ipxe*
+	Package: qemu* seabios ipxe* lava-*
 	Pin: release n=trixie-backports
 	Pin-Priority: 900
 PIN
+
+# Of LAVA's server nothing but its templates of devices is wanted, and no data base.
+export DEVICE_TYPES='
+cd "$(mktemp -d)"
+apt-get download -qq -o APT::Sandbox::User=root lava-server
+dpkg-deb -x lava-server_*.deb .
+mkdir -p /usr/share/lava-server
+mv usr/share/lava-server/device-types /usr/share/lava-server/
+rm -rf "$PWD"'
 
 include=$(IFS=,; echo "${packages[*]},${backports[*]}")
 DEBIAN_FRONTEND=noninteractive mmdebstrap --variant=apt --mode=root \
@@ -97,6 +108,7 @@ DEBIAN_FRONTEND=noninteractive mmdebstrap --variant=apt --mode=root \
 	--include="$include" \
 	--customize-hook='rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap; mkdir -p "$1/src"' \
 	--customize-hook="cp $prefs \"\$1\"/etc/apt/preferences" \
+	--customize-hook='chroot "$1" sh -ec "$DEVICE_TYPES"' \
 	trixie "$root" \
 	"deb $mirror trixie main" \
 	"deb $mirror trixie-backports main" \
