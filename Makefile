@@ -29,6 +29,7 @@ help:
 	@echo '  make test-debug       the cases again on a kernel with KASAN, lockdep, kmemleak'
 	@echo '  make test-kernel      the tests of the kernel itself give the same results with and without us'
 	@echo '  make soak RUNS=20     every QEMU case so many times'
+	@echo '  make lava             the jobs of lava-jobs/: schemas, and those of QEMU machines run by LAVA'
 	@echo
 	@echo 'Use it in a kernel of your own:'
 	@echo '  make apply KDIR=/path/to/linux     put it into a kernel tree (DRY=1 only tries)'
@@ -64,7 +65,7 @@ kernel-stock: source-stock
 
 kernels: kernel-plain kernel-off kernel-kunit $(if $(filter arm64,$(ARCH)),kernel-64k)
 
-.PHONY: demo test test-corruption test-failnth test-host test-debug test-kernel soak fuzz tools
+.PHONY: demo test test-corruption test-failnth test-host test-debug test-kernel soak fuzz lava lava-artifacts tools
 demo: kernel-plain
 	@KVER=$(KVER) $(IN) python3 tests/qemu/demo.py --iommu $(IOMMU)
 
@@ -90,6 +91,14 @@ test-kernel: kernel-kunit kernel-stock
 soak: kernels
 	@RUNS=$(RUNS) $(PYTEST) -m '$(MINE) and qemu and not debug and not corruption and not failnth' $(TESTS)
 
+lava:
+	@$(MAKE) --no-print-directory kernel-plain ARCH=x86_64
+	@$(MAKE) --no-print-directory kernel-plain ARCH=arm64
+	@$(PYTEST) tests/lava
+
+lava-artifacts: kernel-plain
+	@KVER=$(KVER) $(IN) lava-jobs/artifacts.py $(ARCH)
+
 fuzz: root
 	@$(IN) env FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_RUNS='$(FUZZ_RUNS)' tests/fuzz/run.sh
 
@@ -110,7 +119,7 @@ shell: root
 	@$(IN) bash
 
 clean:
-	rm -rf build/x86_64 build/arm64 build/qemu build/demo build/abi build/tools build/kernel-tests
+	rm -rf build/x86_64 build/arm64 build/qemu build/demo build/abi build/tools build/kernel-tests build/lava
 
 distclean:
 	rm -rf --one-file-system build
