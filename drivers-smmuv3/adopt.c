@@ -65,7 +65,7 @@ static int reserve_asids(void)
 	if (asids.done)
 		return asids.ret;
 	xa_init(&owners);
-	asids.ret = iommu_lu_for_each_incoming(reserve_asid, &owners);
+	asids.ret = iommu_lu_walk_incoming(reserve_asid, &owners);
 	xa_destroy(&owners);
 	asids.done = true;
 	return asids.ret;
@@ -265,7 +265,7 @@ static int adopt(struct arm_smmu_device *smmu, struct iommu_lu_unit *unit, const
 
 	*why = "out of memory";
 	xa_init(&sids);
-	ret = smmu_lu_for_each_rmr(smmu, mark_sid, &sids) ?: mark_devices(unit, &sids);
+	ret = smmu_lu_walk_rmrs(smmu, mark_sid, &sids) ?: mark_devices(unit, &sids);
 	if (!ret)
 		ret = strtab.two_level ? adopt_two_level(smmu, ser, &strtab, &sids, why) :
 					 adopt_linear(smmu, ser, &strtab, &sids, why);
@@ -367,7 +367,8 @@ void smmu_lu_abandon(struct arm_smmu_device *smmu)
 	struct iommu_lu_unit *unit;
 	struct pci_dev *pdev;
 
-	if (!smmu->lu.adopted)
+	/* at shutdown the driver may come by, too, and nobody gives up */
+	if (!smmu->lu.adopted || system_state > SYSTEM_RUNNING)
 		return;
 	smmu->lu.adopted = false;
 	unit = iommu_lu_unit_incoming(smmu->lu.base);

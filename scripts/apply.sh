@@ -3,9 +3,10 @@
 #
 # apply.sh [-n] [-R] [--link] KDIR - put iommu-liveupdate into a kernel tree
 #
-#   -n      say what would happen, change nothing
-#   -R      take it out again
-#   --link  link to this checkout instead of copying
+#   -n       say what would happen, change nothing
+#   -R       take it out again
+#   --link   link to this checkout instead of copying
+#   --hooks  only print the hooks that KDIR needs, in their order
 #
 # What is done: drivers/iommu/liveupdate/, the headers under include/, one line
 # in drivers/iommu/Kconfig, one in drivers/iommu/Makefile, and the hooks. A hook
@@ -15,17 +16,18 @@
 set -euo pipefail
 
 src=$(cd "$(dirname "$0")/.." && pwd)
-dry= reverse= link=
+dry= reverse= link= list=
 while [ $# -gt 1 ]; do
 	case $1 in
 	-n) dry=1 ;;
 	-R) reverse=1 ;;
 	--link) link=1 ;;
+	--hooks) list=1 ;;
 	*) echo "apply: unknown option $1" >&2; exit 2 ;;
 	esac
 	shift
 done
-kdir=${1:?usage: apply.sh [-n] [-R] [--link] KDIR}
+kdir=${1:?usage: apply.sh [-n] [-R] [--link] [--hooks] KDIR}
 if [ ! -f "$kdir/drivers/iommu/iommufd/main.c" ]; then
 	echo "apply: $kdir is not a kernel source tree" >&2
 	exit 1
@@ -43,14 +45,24 @@ headers=(
 kconfig_line='source "drivers/iommu/liveupdate/Kconfig"'
 makefile_line='obj-$(CONFIG_IOMMU_LIVEUPDATE) += liveupdate/'
 
+# A hook that has to look different in one version of the kernel is in hooks/VERSION/ for it.
+version=$(awk -F' *= *' '/^(VERSION|PATCHLEVEL) =/ {v = v s $2; s = "."} END {print v}' "$kdir/Makefile")
 hooks() {
+	local series h
 	for series in core drivers-*; do
 		[ -f "$src/$series/hooks/series" ] || continue
-		sed "/^#/d; /^$/d; s|^|$series/hooks/|" "$src/$series/hooks/series"
+		sed '/^#/d; /^$/d' "$src/$series/hooks/series" | while read -r h; do
+			[ ! -f "$src/$series/hooks/$version/$h" ] || h=$version/$h
+			echo "$series/hooks/$h"
+		done
 	done
 }
 cd "$src"
-parts=(abi core drivers-* tests/kunit tests/abi/{build,cases}.[ch] Kconfig Kbuild)
+if [ -n "$list" ]; then
+	hooks
+	exit 0
+fi
+parts=(abi core drivers-* tests/kunit tests/abi/{build,cases}.[ch] docs Kconfig Kbuild README.md)
 want=$(hooks | while read -r h; do sha256sum "$h"; done; find "${parts[@]}" -type f | sort)
 
 run_patch() { patch -d "$kdir" -p1 -s --no-backup-if-mismatch "$@"; }
@@ -86,7 +98,7 @@ check() {
 # Files are linked one by one: "../" in an include must not leave the kernel tree.
 put() { # source destination
 	local f
-	find "$1" -type f ! -path '*/hooks/*' -printf '%P\n' | while read -r f; do
+	find "$1" -type f ! -path '*/hooks/*' ! -name '*.svg' "${elsewhere[@]}" -printf '%P\n' | while read -r f; do
 		mkdir -p "$(dirname "$2${f:+/$f}")"
 		if [ -n "$link" ]; then
 			ln -sfnr "$1${f:+/$f}" "$2${f:+/$f}"
@@ -119,8 +131,12 @@ if [ -n "$dry" ]; then
 fi
 
 mkdir -p "$state" "$dir"
+elsewhere=()
+for h in "${headers[@]}"; do
+	put "$src/${h#* }" "$kdir/${h% *}"
+	elsewhere+=(! -path "$src/${h#* }")
+done
 for f in "${parts[@]}"; do put "$src/$f" "$dir/$f"; done
-for h in "${headers[@]}"; do put "$src/${h#* }" "$kdir/${h% *}"; done
 : >"$state/series"
 for h in $(hooks); do
 	run_patch <"$h"

@@ -4,7 +4,7 @@
 # build-kernel.sh ARCH VERSION FLAVOUR - build a small kernel for the tests
 #
 # Runs inside the tools root, from the top of the project. The configuration is
-# tinyconfig plus the fragments of the architecture and of the flavour; an option
+# tinyconfig plus the fragments of version, architecture and flavour; an option
 # that was asked for and did not take effect is an error. Built again only when
 # something changed.
 #
@@ -28,7 +28,8 @@ esac
 kmake+=(-C "$src" O="$top/$out" -j"${JOBS:-$(nproc)}" --no-print-directory)
 
 fragments() {
-	cat tests/qemu/config/base.config "tests/qemu/config/$arch.config"
+	cat tests/qemu/config/base.config "tests/qemu/config/$version.config" \
+		"tests/qemu/config/$arch.config"
 	case $flavour in
 	stock) sed '/^CONFIG_IOMMU_LIVEUPDATE/d' tests/qemu/config/kunit.config ;;
 	*) cat "tests/qemu/config/$flavour.config" ;;
