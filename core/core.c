@@ -58,7 +58,7 @@ static struct {
 
 /* What was inherited. Written by iommu_lu_read() once, then constant but for ->failed. */
 static struct {
-	struct mutex lock;
+	struct mutex lock;	/* only one reads */
 	bool read;
 	/* there is a blob */
 	bool present;
@@ -699,7 +699,7 @@ struct iommu_lu_domain *iommu_lu_iommufd_domains(u64 iommufd_id)
 }
 EXPORT_SYMBOL_GPL(iommu_lu_iommufd_domains);
 
-int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg), void *arg)
+int iommu_lu_walk_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg), void *arg)
 {
 	struct iommu_lu_device *ldev;
 	int ret;
@@ -735,7 +735,7 @@ int iommu_lu_suspend(char *name)
 	guard(mutex)(&iommu_lu_out.lock);
 	ldev = list_first_entry_or_null(&iommu_lu_out.devices, struct iommu_lu_device, list);
 	if (!ldev)
-		iommu_lu_for_each_incoming(is_held, &ldev);
+		iommu_lu_walk_incoming(is_held, &ldev);
 	if (ldev) {
 		snprintf(name, IOMMU_LU_NAME_LEN, "%04x:%02x:%02x.%x", ldev->ser.segment,
 			 ldev->ser.bdf >> 8, (ldev->ser.bdf >> 3) & 0x1f, ldev->ser.bdf & 7);

@@ -618,7 +618,7 @@ void iommu_lu_free_unclaimed(struct iommu_lu_domain *ldom)
 void iommu_lu_free_domain(struct iommu_lu_domain *ldom)
 {
 	scoped_guard(mutex, &iommu_probe_device_lock)
-		iommu_lu_for_each_incoming(forget_if_on, ldom);
+		iommu_lu_walk_incoming(forget_if_on, ldom);
 	iommu_lu_free_unclaimed(ldom);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_free_domain);

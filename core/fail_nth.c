@@ -19,25 +19,32 @@
 #include <linux/init.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/kernel.h>
+#include <linux/moduleparam.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "iommu_lu."
 
 static char stage[16];
 /* What is left of N. Boot is single threaded where the stages run. */
 static unsigned int left;
 static gfp_t saved_mask;
 
-static int __init fail_nth_setup(char *arg)
+static int fail_nth_set(const char *arg, const struct kernel_param *kp)
 {
-	char *name = strsep(&arg, ":");
+	const char *colon = strchrnul(arg, ':');
 
-	if (!arg || kstrtouint(arg, 0, &left) || strscpy(stage, name, sizeof(stage)) < 0) {
+	if (!*colon || colon - arg >= sizeof(stage) || kstrtouint(colon + 1, 0, &left)) {
 		pr_err("fail_nth: not of the form STAGE:N\n");
 		left = 0;
+		return -EINVAL;
 	}
-	return 1;
+	strscpy(stage, arg, colon - arg + 1);
+	return 0;
 }
-__setup("iommu_lu.fail_nth=", fail_nth_setup);
+module_param_call(fail_nth, fail_nth_set, NULL, NULL, 0);
+MODULE_PARM_DESC(fail_nth, "Let an allocation fail: STAGE:N");
 
 /**
  * iommu_lu_fail_begin - allocations of this task are counted, and one fails

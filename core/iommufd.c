@@ -34,7 +34,7 @@
  * @incoming: it was retrieved
  */
 struct iommufd_lu {
-	struct mutex lock;
+	struct mutex lock;	/* see above */
 	struct list_head marks;
 	struct list_head restored;
 	u64 id;

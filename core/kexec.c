@@ -63,7 +63,7 @@ int iommu_lu_kexec_check(void)
 
 	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_kexec_check);
 	if (!kexec_image || !kexec_image->file_mode || !kexec_image->kho.fdt) {
-		why = "it was not loaded with kexec_file_load(), the memory would not be handed over";
+		why = "it was not loaded with kexec_file_load(), no memory would be handed over";
 	} else if (look->image != kexec_image) {
 		why = "it was not looked at when it was loaded";
 	} else {

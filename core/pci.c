@@ -389,7 +389,7 @@ bool iommu_lu_keep_config(struct pci_bus *bus)
 
 	if (IS_ENABLED(CONFIG_X86) || !iommu_lu_inherited())
 		return false;
-	return iommu_lu_incoming_bad() || iommu_lu_for_each_incoming(is_in_segment, &segment);
+	return iommu_lu_incoming_bad() || iommu_lu_walk_incoming(is_in_segment, &segment);
 }
 
 /**
@@ -410,7 +410,7 @@ void iommu_lu_quiesce_incoming(struct iommu_lu_unit *unit)
 	if (!iommu_lu_inherited())
 		return;
 	if (!iommu_lu_incoming_bad()) {
-		iommu_lu_for_each_incoming(quiesce_incoming, unit);
+		iommu_lu_walk_incoming(quiesce_incoming, unit);
 		return;
 	}
 	for_each_pci_dev(pdev)

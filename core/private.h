@@ -19,7 +19,7 @@
  * @nr_devices: length of @devices
  */
 struct iommu_lu_state {
-	struct mutex lock;
+	struct mutex lock;	/* see above */
 	struct list_head units;
 	struct list_head domains;
 	struct list_head devices;

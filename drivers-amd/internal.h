@@ -74,8 +74,8 @@ static inline void amd_lu_store_dte(struct dev_table_entry *dte,
 void amd_lu_stop_queues(struct amd_iommu *iommu);
 
 /* preserve.c */
-int amd_lu_for_each_rid(struct amd_iommu *iommu, struct device *dev,
-			int (*fn)(struct pci_dev *pdev, u16 rid, void *arg), void *arg);
+int amd_lu_walk_rids(struct amd_iommu *iommu, struct device *dev,
+		     int (*fn)(struct pci_dev *pdev, u16 rid, void *arg), void *arg);
 struct dev_table_entry amd_lu_want(struct iommu_dev_data *dev_data,
 				   struct protection_domain *domain);
 int amd_lu_preserve_unit(struct iommu_device *iommu, struct iommu_lu_unit *unit);

@@ -146,7 +146,7 @@ static int get_units(struct amd_iommu *self)
 /* --- devices ---------------------------------------------------------------- */
 
 /**
- * amd_lu_for_each_rid - every requester id by which the hardware may see a device
+ * amd_lu_walk_rids - every requester id by which the hardware may see a device
  * @iommu: unit that translates for it
  * @dev: PCI device
  * @fn: called for its own id first; may be called twice for an alias
@@ -156,8 +156,8 @@ static int get_units(struct amd_iommu *self)
  *
  * Return: 0, or the first non-zero result of @fn.
  */
-int amd_lu_for_each_rid(struct amd_iommu *iommu, struct device *dev,
-			int (*fn)(struct pci_dev *pdev, u16 rid, void *arg), void *arg)
+int amd_lu_walk_rids(struct amd_iommu *iommu, struct device *dev,
+		     int (*fn)(struct pci_dev *pdev, u16 rid, void *arg), void *arg)
 {
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
 	struct pci_dev *pdev = to_pci_dev(dev);
@@ -232,7 +232,7 @@ static int record(struct device *dev, struct protection_domain *domain,
 	ret = iommu_lu_pci_rids(dev, ser);
 	if (ret)
 		return ret;
-	if (amd_lu_for_each_rid(iommu, dev, add_rid, ser)) {
+	if (amd_lu_walk_rids(iommu, dev, add_rid, ser)) {
 		dev_err(dev, "iommu_lu: more than %u requester ids\n", IOMMU_DEVICE_SER_MAX_RIDS);
 		return -EOPNOTSUPP;
 	}

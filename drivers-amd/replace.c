@@ -64,7 +64,7 @@ int amd_lu_replace(struct protection_domain *new, struct device *dev)
 		dev_data->domain = new;
 		list_add(&dev_data->list, &new->dev_list);
 		update.want = amd_lu_want(dev_data, new);
-		amd_lu_for_each_rid(iommu, dev, store_entry, &update);
+		amd_lu_walk_rids(iommu, dev, store_entry, &update);
 	}
 	device_flush_dte(dev_data);
 	iommu_completion_wait(iommu);

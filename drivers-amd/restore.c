@@ -43,7 +43,7 @@ void amd_lu_probe(struct amd_iommu *iommu, struct device *dev)
 		return;
 
 	iommu_lu_pci_quiesce(dev);
-	amd_lu_for_each_rid(iommu, dev, block_rid, iommu);
+	amd_lu_walk_rids(iommu, dev, block_rid, iommu);
 	amd_iommu_flush_all_caches(iommu);
 	pr_err("%s: not taken over: there is no record of it; bus master is off\n",
 	       dev_name(dev));

@@ -35,7 +35,7 @@ struct intel_lu_context intel_lu_read_context(struct intel_iommu *iommu, u16 rid
 void *intel_lu_alloc_table(struct intel_iommu *iommu, size_t size);
 void intel_lu_free_table(void *table);
 bool intel_lu_uses_id_of_bridge(struct pci_dev *pdev);
-int intel_lu_for_each_rid(struct device *dev, int (*fn)(u16 rid, void *arg), void *arg);
+int intel_lu_walk_rids(struct device *dev, int (*fn)(u16 rid, void *arg), void *arg);
 struct intel_lu_pasid *intel_lu_device_pasid(struct device_domain_info *info);
 bool intel_lu_other_pasids(struct device_domain_info *info);
 struct intel_lu_pasid intel_lu_want_pasid(struct intel_iommu *iommu, struct dmar_domain *domain);

@@ -118,7 +118,7 @@ static int record(struct device *dev, struct dmar_domain *domain, struct iommu_d
 	struct intel_lu_context entry;
 	int ret;
 
-	ret = intel_lu_for_each_rid(dev, collect_rid, ser);
+	ret = intel_lu_walk_rids(dev, collect_rid, ser);
 	if (ret) {
 		dev_err(dev, "iommu_lu: more than %u requester ids\n", IOMMU_DEVICE_SER_MAX_RIDS);
 		return -EOPNOTSUPP;

@@ -83,7 +83,7 @@ static void flush(struct replace *replace, struct device *dev, struct dmar_domai
 
 	/* 6.8 "Write Buffer Flushing", for units that need it */
 	iommu_flush_write_buffer(iommu);
-	intel_lu_for_each_rid(dev, flush_context, replace);
+	intel_lu_walk_rids(dev, flush_context, replace);
 	if (sm_supported(iommu)) {
 		/* The domains of other PASIDs are affected as well: their tables have moved. */
 		if (intel_lu_other_pasids(dev_iommu_priv_get(dev)))
@@ -204,7 +204,7 @@ int intel_lu_replace(struct dmar_domain *new, struct device *dev, struct dmar_do
 
 	/* From here on nothing fails. */
 	replace.old_did = domain_id_iommu(old, iommu);
-	intel_lu_for_each_rid(dev, store_entries, &replace);
+	intel_lu_walk_rids(dev, store_entries, &replace);
 	flush(&replace, dev, old, domain_id_iommu(new, iommu));
 	if (replace.dir)
 		free_old_tables(&replace, info);

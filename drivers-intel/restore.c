@@ -157,7 +157,7 @@ void intel_lu_probe(struct device *dev)
 	}
 
 	iommu_lu_pci_quiesce(dev);
-	intel_lu_for_each_rid(dev, clear_context, iommu);
+	intel_lu_walk_rids(dev, clear_context, iommu);
 	iommu_free_pages(table);
 	iommu_free_pages(dir);
 	pr_err("%s: not taken over: %s; bus master is off\n", dev_name(dev), why);
@@ -181,7 +181,7 @@ void intel_lu_unprobe(struct device *dev)
 	    !iommu_lu_device_incoming(info->segment, PCI_DEVID(info->bus, info->devfn)))
 		return;
 	iommu_lu_pci_quiesce(dev);
-	intel_lu_for_each_rid(dev, clear_context, info->iommu);
+	intel_lu_walk_rids(dev, clear_context, info->iommu);
 	intel_pasid_free_table(dev);
 }
 
@@ -380,7 +380,7 @@ static bool is_in_place(struct device *dev, struct dmar_domain *domain)
 		return false;
 	if (!sm_supported(info->iommu)) {
 		in_place.want = intel_lu_want_context(info, domain);
-		return !intel_lu_for_each_rid(dev, not_in_place, &in_place);
+		return !intel_lu_walk_rids(dev, not_in_place, &in_place);
 	}
 	want = intel_lu_want_pasid(info->iommu, domain);
 	context = intel_lu_read_context(info->iommu, PCI_DEVID(info->bus, info->devfn));

@@ -87,12 +87,12 @@ static int visit_rid(struct pci_dev *pdev, u16 rid, void *arg)
 }
 
 /**
- * intel_lu_for_each_rid - every requester id whose entry belongs to a device
+ * intel_lu_walk_rids - every requester id whose entry belongs to a device
  * @dev: PCI device
  * @fn: called for each, possibly more than once; anything but 0 ends the walk
  * @arg: for @fn
  */
-int intel_lu_for_each_rid(struct device *dev, int (*fn)(u16 rid, void *arg), void *arg)
+int intel_lu_walk_rids(struct device *dev, int (*fn)(u16 rid, void *arg), void *arg)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct rid_walk walk = {

@@ -49,7 +49,7 @@ int smmu_lu_manage_strtab(struct arm_smmu_device *smmu, void *table);
 void smmu_lu_read_regs(struct arm_smmu_device *smmu, struct iommu_smmuv3_ser *ser);
 void smmu_lu_issue(struct arm_smmu_device *smmu, struct arm_smmu_cmd cmd);
 void smmu_lu_flush_all(struct arm_smmu_device *smmu);
-int smmu_lu_for_each_rmr(struct arm_smmu_device *smmu, int (*fn)(u32 sid, void *arg), void *arg);
+int smmu_lu_walk_rmrs(struct arm_smmu_device *smmu, int (*fn)(u32 sid, void *arg), void *arg);
 bool smmu_lu_keeps_stream(struct xarray *sids, u32 sid, const struct arm_smmu_ste *ste);
 void smmu_lu_abort_stream(struct arm_smmu_ste *ste);
 int smmu_lu_sids(struct arm_smmu_master *master, u32 *sids, unsigned int max);

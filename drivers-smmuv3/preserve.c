@@ -154,7 +154,7 @@ int smmu_lu_preserve_unit(struct iommu_device *iommu, struct iommu_lu_unit *unit
 		kfree(own);
 		return ret;
 	}
-	ret = smmu_lu_for_each_rmr(smmu, get_rmr, unit);
+	ret = smmu_lu_walk_rmrs(smmu, get_rmr, unit);
 	if (ret) {
 		put_all(smmu, unit);
 		iommu_unpreserve_page(strtab_top(smmu));

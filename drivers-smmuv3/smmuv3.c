@@ -107,8 +107,8 @@ bool smmu_lu_is_fixed(struct device *dev)
 	return iommu_lu_preserved(dev) || iommu_lu_held(dev);
 }
 
-/** smmu_lu_for_each_rmr - call @fn for each stream that firmware needs unhindered */
-int smmu_lu_for_each_rmr(struct arm_smmu_device *smmu, int (*fn)(u32 sid, void *arg), void *arg)
+/** smmu_lu_walk_rmrs - call @fn for each stream that firmware needs unhindered */
+int smmu_lu_walk_rmrs(struct arm_smmu_device *smmu, int (*fn)(u32 sid, void *arg), void *arg)
 {
 	struct iommu_iort_rmr_data *rmr;
 	struct iommu_resv_region *region;

@@ -59,11 +59,11 @@ struct smmu_lu {};
 	dmam_alloc_coherent((smmu)->dev, size, dma, GFP_KERNEL)
 #define smmu_lu_free_table(smmu, size, table, dma)	\
 	dma_free_coherent((smmu)->dev, size, table, dma)
-#define smmu_lu_set_base(smmu, addr)	do { } while (0)
-#define smmu_lu_is_shut(smmu)		false
 /* the structure is not complete here */
 #define smmu_lu_write_rmr(ste, bypass)	(*(ste) = *(bypass))
 
+static inline void smmu_lu_set_base(struct arm_smmu_device *smmu, phys_addr_t base) { }
+static inline bool smmu_lu_is_shut(struct arm_smmu_device *smmu) { return false; }
 static inline void smmu_lu_l1_written(struct arm_smmu_device *smmu, u32 sid) { }
 static inline bool smmu_lu_is_fixed(struct device *dev) { return false; }
 static inline bool smmu_lu_shutdown(struct arm_smmu_device *smmu) { return false; }

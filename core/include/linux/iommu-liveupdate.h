@@ -221,7 +221,7 @@ bool iommu_lu_sealed(void);
 struct iommu_lu_unit *iommu_lu_unit_incoming(u64 token);
 struct iommu_lu_device *iommu_lu_device_incoming(u32 segment, u16 bdf);
 struct iommu_lu_domain *iommu_lu_iommufd_domains(u64 iommufd_id);
-int iommu_lu_for_each_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg), void *arg);
+int iommu_lu_walk_incoming(int (*fn)(struct iommu_lu_device *ldev, void *arg), void *arg);
 int iommu_lu_add_unit(struct iommu_lu_unit *unit);
 void iommu_lu_del_unit(struct iommu_lu_unit *unit);
 int iommu_lu_register_file_handler(struct liveupdate_file_handler *fh);

@@ -51,6 +51,7 @@ struct iommu_hwpt_lu_mark {
 	__u32 __reserved;
 	__aligned_u64 token;
 };
+
 #define IOMMU_HWPT_LU_MARK _IO(IOMMUFD_LU_IOCTL_TYPE, IOMMUFD_CMD_HWPT_LU_MARK)
 
 /**
@@ -76,6 +77,7 @@ struct iommu_hwpt_lu_get {
 	__u32 __reserved;
 	__aligned_u64 token;
 };
+
 #define IOMMU_HWPT_LU_GET _IO(IOMMUFD_LU_IOCTL_TYPE, IOMMUFD_CMD_HWPT_LU_GET)
 
 /**
