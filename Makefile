@@ -7,6 +7,7 @@ RUNS	?= 20
 IOMMU	?= vtd
 ARCH	?= $(if $(filter smmuv3,$(IOMMU)),arm64,x86_64)
 FUZZ_SECONDS	?= 60
+SIGNOFF	?= $(shell n=$$(git config user.name) && m=$$(git config user.email) && echo "$$n <$$m>")
 ROOT	:= build/root
 IN	:= scripts/in-root.sh $(ROOT)
 SOURCE	:= build/linux-$(KVER)
@@ -34,11 +35,15 @@ help:
 	@echo 'Use it in a kernel of your own:'
 	@echo '  make apply KDIR=/path/to/linux     put it into a kernel tree (DRY=1 only tries)'
 	@echo '  make unapply KDIR=/path/to/linux   take it out again'
+	@echo '  make patches          the same as a series for git am, in build/patches/; KDIR=/path/to/linux makes it for'
+	@echo '                        that tree, SIGNOFF="Name <mail>" is who signs it off (default: as git is configured)'
 	@echo
 	@echo 'Work on it:'
 	@echo '  make tools        iommu-lu: look at a state, or at a kernel that is to take it'
 	@echo '  make kernels      the kernels that make test uses'
 	@echo '  make checkpatch   style of C files and hooks, by the rules of the kernel'
+	@echo '  make test-patches the series applies, gives what make apply gives, and passes checkpatch;'
+	@echo '                    make test-patches-steps builds the kernel after each patch'
 	@echo '  make shell        a shell inside the tools root'
 	@echo '  make clean        remove kernels and results; make distclean removes all of build/'
 	@echo
@@ -111,6 +116,21 @@ apply unapply:
 	@test -n '$(KDIR)' || { echo 'usage: make $@ KDIR=/path/to/linux' >&2; exit 2; }
 	@scripts/apply.sh $(if $(DRY),-n) $(if $(filter unapply,$@),-R) '$(KDIR)'
 
+.PHONY: patches test-patches test-patches-steps
+patches: source
+	@KDIR='$(KDIR)' $(IN) scripts/export.py '$(or $(KDIR),$(SOURCE))' build/patches/$(KVER) --signoff '$(SIGNOFF)'
+
+test-patches: source-stock
+	@SIGNOFF='$(SIGNOFF)' $(PYTEST) -m 'not steps' tests/patches
+
+# a copy of the clean tree in place of ours, under the same name for the compiler cache
+STEPS	:= build/patches/steps-$(KVER)
+test-patches-steps: source-stock
+	@mkdir -p build/patches
+	@cmp -s $(STOCK)/.debian-version $(STEPS)/.debian-version || \
+		{ rm -rf $(STEPS); cp -a $(STOCK) $(STEPS).tmp && mv $(STEPS).tmp $(STEPS); }
+	@OVER=$(STEPS):$(SOURCE) SIGNOFF='$(SIGNOFF)' $(PYTEST) -s -m steps tests/patches
+
 .PHONY: checkpatch shell clean distclean
 checkpatch: source
 	@$(IN) scripts/checkpatch.sh $(SOURCE)
@@ -119,7 +139,8 @@ shell: root
 	@$(IN) bash
 
 clean:
-	rm -rf build/x86_64 build/arm64 build/qemu build/demo build/abi build/tools build/kernel-tests build/lava
+	rm -rf build/x86_64 build/arm64 build/qemu build/demo build/abi build/tools build/kernel-tests \
+		build/lava build/patches
 
 distclean:
 	rm -rf --one-file-system build
