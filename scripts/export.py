@@ -101,8 +101,7 @@ class Series:
         if text.count(mark) != 1:
             raise Error("MAINTAINERS has no entry %s" % new["before"])
         entry = new["entry"].format(who=self.who)
-        path.write_text(text.replace(mark, entry + mark[1:] if entry.startswith("\n") else
-                                     "\n" + entry + mark[1:]), encoding="utf-8")
+        path.write_text(text.replace(mark, "\n" + entry + mark[1:]), encoding="utf-8")
 
     # ---- one patch after the other ----
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The exported series, on the clean tree as Debian ships it."""
 
+import email
+import email.policy
 import os
 import pathlib
 import re
@@ -115,8 +117,9 @@ def test_checkpatch(tree, patches):
 
 def test_signed_off_by_who_exports(patches):
     for patch in patches:
-        text = patch.read_text()
-        assert "\nFrom: %s\n" % WHO in text and "\nSigned-off-by: %s\n" % WHO in text, patch.name
+        mail = email.message_from_bytes(patch.read_bytes(), policy=email.policy.default)
+        assert mail["From"] == WHO, patch.name
+        assert "\nSigned-off-by: %s\n" % WHO in mail.get_content(), patch.name
 
 
 def test_is_the_same_again(patches, tmp_path):
