@@ -74,10 +74,13 @@ def words(row):
         [NOIR] * (not row.intremap)
 
 
-def update(name, row, cfg, flavour, append, adopted):
-    """All updates of a row, judged by all witnesses. adopted: what is said of each."""
+def update(name, row, cfg, flavour, append, adopted, **kernels):
+    """All updates of a row, judged by all witnesses. adopted: what is said of each.
+
+    kernels: first_kernel and next_kernel, if they are not of that flavour.
+    """
     timeout = max(1200, 120 * row.updates) if row.updates > 1 else None
-    result = run(name, cfg, flavour, append, timeout=timeout)
+    result = run(name, cfg, flavour, append, timeout=timeout, **kernels)
     faults = result.faults()
     for card in range(1, len(row.nics)):
         faults += result.traffic_faults(card) + result.trace_faults(card)

@@ -32,15 +32,18 @@ SWITCHED = r"iommu_lu: (.*: switched to the preserved tables|everything .* not p
 ADOPTED = r"iommu_lu: (.*: )?adopted"
 
 
-def kernel(flavour, arch="x86_64"):
+KVER = os.environ.get("KVER", "7.2")
+
+
+def kernel(flavour, arch="x86_64", version=KVER):
     """Path of a test kernel; the environment may have another one.
 
-    KERNEL_<FLAVOUR>, for arm64 KERNEL_ARM64_<FLAVOUR>.
+    KERNEL_<FLAVOUR>, for arm64 KERNEL_ARM64_<FLAVOUR>; of the version that is tested.
     """
     name = flavour if arch == "x86_64" else arch + "_" + flavour
-    path = os.environ.get("KERNEL_" + name.upper())
+    path = os.environ.get("KERNEL_" + name.upper()) if version == KVER else None
     path = pathlib.Path(path) if path else \
-        REPO / "build" / arch / os.environ.get("KVER", "7.2") / flavour / BOARDS[arch].image
+        REPO / "build" / arch / version / flavour / BOARDS[arch].image
     if not path.exists():
         raise FileNotFoundError("no %s kernel for %s at %s" % (flavour, arch, path))
     return path
@@ -56,7 +59,7 @@ def guest_initrd(arch="x86_64"):
     """Build the guest programs (make does nothing when they are there)."""
     out = REPO / "build" / arch
     headers = out / "headers"
-    source = REPO / "build" / ("linux-" + os.environ.get("KVER", "7.2"))
+    source = REPO / "build" / ("linux-" + KVER)
     if not (headers / "include/linux/liveupdate.h").exists():
         subprocess.run(["make", "-s", "-C", source, "O=%s/headers-obj" % out,
                         "ARCH=" + BOARDS[arch].image.split("/")[1],
