@@ -29,6 +29,7 @@ help:
 	@echo '  make fuzz             the checks of the ABI, FUZZ_SECONDS=60 or FUZZ_RUNS=10000000'
 	@echo '  make test-debug       the cases again on a kernel with KASAN, lockdep, kmemleak'
 	@echo '  make test-kernel      the tests of the kernel itself give the same results with and without us'
+	@echo '  make test-versions    live updates from Linux 7.2 to 7.3 and from 7.3 to 7.2; builds both'
 	@echo '  make soak RUNS=20     every QEMU case so many times'
 	@echo '  make lava             the jobs of lava-jobs/: schemas, and those of QEMU machines run by LAVA'
 	@echo
@@ -41,6 +42,8 @@ help:
 	@echo 'Work on it:'
 	@echo '  make tools        iommu-lu: look at a state, or at a kernel that is to take it'
 	@echo '  make kernels      the kernels that make test uses'
+	@echo '  make test-build   the kernel in every configuration of us, as modules and without; without us it is'
+	@echo '                    the stock kernel; no new warnings of gcc W=1 and sparse; both architectures'
 	@echo '  make checkpatch   style of C files and hooks, by the rules of the kernel'
 	@echo '  make test-patches the series applies, gives what make apply gives, and passes checkpatch;'
 	@echo '                    make test-patches-steps builds the kernel after each patch'
@@ -88,6 +91,16 @@ test-host: root
 
 test-debug: kernel-debug
 	@$(PYTEST) -m '$(MINE) and debug and not failnth' $(TESTS)
+
+# the two that are supported
+VERSIONS	:= 7.2 7.3
+.PHONY: test-versions test-build
+test-versions: root
+	@for v in $(VERSIONS); do $(MAKE) --no-print-directory KVER=$$v kernel-plain || exit; done
+	@$(PYTEST) -m '$(MINE)' tests/qemu/test_versions.py
+
+test-build: source-stock
+	@$(PYTEST) -m build tests/build
 
 # stock comes second: most of it is in the compiler cache then
 test-kernel: kernel-kunit kernel-stock
@@ -140,7 +153,7 @@ shell: root
 
 clean:
 	rm -rf build/x86_64 build/arm64 build/qemu build/demo build/abi build/tools build/kernel-tests \
-		build/lava build/patches
+		build/lava build/patches build/configs
 
 distclean:
 	rm -rf --one-file-system build

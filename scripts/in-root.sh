@@ -14,7 +14,7 @@ shift
 src=$(cd "$(dirname "$0")/.." && pwd)
 
 if [ "$(id -u)" != 0 ]; then
-	exec sudo --preserve-env=KDIR,OVER,CCACHE_DIR,JOBS,ACCEL,KVER,RUNS,UPDATES,PAUSE_LIMIT,SIGNOFF,ARCHS "$0" "$root" "$@"
+	exec sudo --preserve-env=KDIR,OVER,CCACHE_DIR,JOBS,ACCEL,KVER,RUNS,UPDATES,PAUSE_LIMIT,SIGNOFF,ARCHS,CHECK "$0" "$root" "$@"
 fi
 
 # shellcheck disable=SC2016

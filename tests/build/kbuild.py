@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Building parts of a kernel in a configuration, and looking at what came out."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+KVER = os.environ.get("KVER", "7.2")
+PATCHED = REPO / "build" / ("linux-" + KVER)
+STOCK = REPO / "build" / ("linux-%s-stock" % KVER)
+OURS = "drivers/iommu/liveupdate/"
+
+TOOLS = {"x86_64": "", "arm64": "aarch64-linux-gnu-"}
+KARCH = {"x86_64": "x86", "arm64": "arm64"}
+WARNING = re.compile(r"^(?:\.\./)*(?:\S*?/build/linux-[^/]*/)?([\w./-]+\.[chS]):\d+(?::\d+)?: "
+                     r"((?:warning|error): .*)$", re.M)
+
+
+class BuildError(Exception):
+    pass
+
+
+class Kernel:
+    """An output directory, used for one configuration after the other."""
+
+    def __init__(self, arch, source, name):
+        self.arch, self.source = arch, source
+        self.out = REPO / "build/configs" / ("%s-%s-%s" % (arch, KVER, name))
+        self.out.mkdir(parents=True, exist_ok=True)
+
+    def make(self, *words):
+        """Returns what make said; BuildError with the end of it if it failed."""
+        argv = ["make", "-C", self.source, "O=%s" % self.out, "ARCH=" + KARCH[self.arch],
+                "CROSS_COMPILE=" + TOOLS[self.arch], "HOSTCC=ccache gcc",
+                "CC=ccache %sgcc" % TOOLS[self.arch], "-s",
+                "-j%s" % (os.environ.get("JOBS") or os.cpu_count()), *words]
+        done = subprocess.run(list(map(str, argv)), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            raise BuildError("make %s:\n%s" % (" ".join(words), done.stdout[-4000:]))
+        return done.stdout
+
+    def configure(self, start, fragment):
+        """start: a target of make, or the text of a configuration. Gives what came of it."""
+        path = self.out / ".config"
+        if "\n" in start:
+            path.write_text(start, encoding="ascii")
+        else:
+            self.make(start)
+        with open(path, "a", encoding="ascii") as f:
+            f.write(fragment)
+        self.make("olddefconfig")
+        return self.config()
+
+    def config(self):
+        text = (self.out / ".config").read_text(encoding="ascii")
+        return dict(re.findall(r"(?m)^CONFIG_(\w+)=(.*)$", text))
+
+    def warnings(self, *words):
+        """(file, text) of each warning while it was built."""
+        return WARNING.findall(self.make(*words))
+
+    def functions(self, name):
+        """{function: instructions} of an object, without addresses and line numbers."""
+        text = subprocess.run([TOOLS[self.arch] + "objdump", "-dr", "--no-show-raw-insn",
+                               "--no-addresses", self.out / name], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout
+        parts = re.split(r"(?m)^<([^>\n]+)>:\n", text)
+        return dict(zip(parts[1::2], parts[2::2]))
+
+
+def fragment(arch, options=()):
+    """tinyconfig plus what every test kernel has, plus options NAME=VALUE."""
+    text = "".join((REPO / "tests/qemu/config" / (name + ".config")).read_text(encoding="ascii")
+                   for name in ("base", KVER, arch))
+    return text + "".join("CONFIG_%s\n" % o for o in options)
+
+
+def hooked():
+    """Files of the kernel that hooks change."""
+    hooks = subprocess.run([REPO / "scripts/apply.sh", "--hooks", STOCK], check=True,
+                           stdout=subprocess.PIPE, text=True).stdout.split()
+    return sorted({name for hook in hooks for name in re.findall(
+        r"(?m)^\+\+\+ b/([^\t\n]*)", (REPO / hook).read_text(encoding="utf-8"))})
