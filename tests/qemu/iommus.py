@@ -87,17 +87,21 @@ VTD = Iommu(
 
 # ---- AMD-Vi ----
 
-AMD_IOMMU_EN, AMD_CMD_BUF_EN = 1 << 0, 1 << 12      # in the control register
+# In the control register: the unit; event log, command buffer, PPR log, guest APIC log
+AMD_IOMMU_EN, AMD_QUEUES = 1 << 0, 1 << 2 | 1 << 12 | 1 << 13 | 1 << 28
 # Device table base, and the bases of its segments
 AMD_TABLES = (0x0, *range(0x100, 0x138, 8))
 
 
 def _amd_control(text):
-    """The command buffer stops last, when everything has been invalidated."""
+    """With its queues off the unit goes on for the devices and for nobody else.
+
+    One that is left on writes to memory of the next kernel.
+    """
     value = number(text, "state")
     if not value & AMD_IOMMU_EN:
         return "off", "", value
-    return None if value & AMD_CMD_BUF_EN else ("switch", "", 0)
+    return None if value & AMD_QUEUES else ("switch", "", 0)
 
 
 def _amd_mmio(text):

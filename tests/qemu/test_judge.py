@@ -33,12 +33,10 @@ CLEAN = {
         (1.2, "amdvi_mmio_write AMDVI_MMIO_COMMAND_TAIL write addr 0x2008, size 4, val 0x20,"
               " offset 0x2008"),
         (1.3, "amdvi_translation_result devid: 00:03.0 gpa 0x1000002040 hpa 0x4321000"),
-        # the logs go first, the command buffer last
-        (1.31, "amdvi_control_status MMIO_STATUS state 0x7001"),
-        (1.32, "amdvi_control_status MMIO_STATUS state 0x6001"),
+        (1.32, "amdvi_control_status MMIO_STATUS state 0x401"),
         (1.5, "amdvi_translation_result devid: 00:05.0 gpa 0x1000002040 hpa 0x0"),
-        (1.8, "amdvi_control_status MMIO_STATUS state 0x6001"),
-        (1.9, "amdvi_control_status MMIO_STATUS state 0x7001"),
+        (1.8, "amdvi_control_status MMIO_STATUS state 0x401"),
+        (1.9, "amdvi_control_status MMIO_STATUS state 0x1401"),
     ],
     "smmuv3": COMMON + [
         (1.1, "smmuv3_write_mmio addr: 0x20 val:0x1 size: 0x4(0)"),
@@ -134,6 +132,16 @@ def test_missing_switch(family):
     events = qemutrace.parse(CLEAN[family])
     base = [(e.time, e.text) for e in events if e.kind != "switch"]
     assert judge(family, base=base) == ["the IOMMU was never switched over"]
+
+
+@pytest.mark.parametrize("queue", [1 << 2, 1 << 12, 1 << 13, 1 << 28])
+def test_queue_left_on(queue):
+    """Of AMD-Vi; the other bits that a kernel leaves are not about queues."""
+    base = [e for e in CLEAN["amd"] if not e[1].startswith("amdvi_control_status")]
+    off = (1.3, "amdvi_control_status MMIO_STATUS state 0x401")
+    left = (1.3, "amdvi_control_status MMIO_STATUS state %#x" % (0x401 | queue))
+    assert judge("amd", [off], base) == []
+    assert judge("amd", [left], base) == ["the IOMMU was never switched over"]
 
 
 def test_requester_is_the_bridge():
