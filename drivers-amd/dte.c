@@ -19,6 +19,30 @@ struct dev_table_entry amd_lu_dte_blocking(const struct dev_table_entry *flags)
 }
 
 /**
+ * amd_lu_dte_gap - what an entry is between the two kernels
+ * @dte: entry of the old kernel
+ * @preserved: it is that of a preserved requester id
+ * @legacy: it is that of an IOAPIC or HPET
+ *
+ * DMA: what is preserved gets through, as before. Interrupts: a device can send one with
+ * any write to the interrupt address range, and nobody owns a vector now; nor may the unit
+ * look into the old kernel's interrupt tables, which will be somebody else's memory. So
+ * they are aborted for all but IOAPICs and HPETs, whose interrupts pass as they are; their
+ * drivers have masked them.
+ */
+struct dev_table_entry amd_lu_dte_gap(const struct dev_table_entry *dte, bool preserved,
+				      bool legacy)
+{
+	struct dev_table_entry new = amd_lu_dte_blocking(dte);
+
+	if (!legacy)
+		new.data[2] |= AMD_LU_DTE2_IV;
+	if (preserved)
+		amd_lu_dte_copy_dma(&new, dte);
+	return new;
+}
+
+/**
  * amd_lu_dte_equal - do two entries mean the same for DMA?
  * @a: entry
  * @b: entry

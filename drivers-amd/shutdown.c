@@ -19,13 +19,6 @@ static bool is_legacy_source(struct amd_iommu_pci_seg *pci_seg, u16 rid)
 	return false;
 }
 
-/*
- * DMA: only what is preserved gets through, as before. Interrupts: a device can send one
- * with any write to the interrupt address range, and nobody owns a vector now; nor may the
- * unit look into the old kernel's interrupt tables, which will be somebody else's memory.
- * So they are aborted for all but IOAPICs and HPETs, whose interrupts pass as they are;
- * their drivers have masked them.
- */
 static void block_others(struct amd_lu_segment *seg)
 {
 	struct amd_iommu_pci_seg *pci_seg = seg->pci_seg;
@@ -34,11 +27,8 @@ static void block_others(struct amd_lu_segment *seg)
 
 	for (rid = 0; rid < amd_lu_nr_entries(pci_seg); rid++) {
 		dte = &pci_seg->dev_table[rid];
-		new = amd_lu_dte_blocking(dte);
-		if (!is_legacy_source(pci_seg, rid))
-			new.data[2] |= AMD_LU_DTE2_IV;
-		if (test_bit(rid, seg->rids))
-			amd_lu_dte_copy_dma(&new, dte);
+		new = amd_lu_dte_gap(dte, test_bit(rid, seg->rids),
+				     is_legacy_source(pci_seg, rid));
 		amd_lu_store_dte(dte, &new);
 	}
 }
@@ -68,6 +58,10 @@ bool amd_lu_shutdown(struct amd_iommu *iommu)
 		block_others(seg);
 	seg->switched = true;
 	amd_iommu_flush_all_caches(iommu);
+	/* It does not say whether that was done in time. This waits for the same commands. */
+	if (iommu_completion_wait(iommu))
+		pr_crit("iommu%d: does not invalidate, old translations may be in use\n",
+			iommu->index);
 	amd_lu_stop_queues(iommu);
 	pr_info("iommu%d: switched to the preserved tables\n", iommu->index);
 	return true;

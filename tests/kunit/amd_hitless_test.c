@@ -212,6 +212,27 @@ static void blocking_blocks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dte.data[1], BIT_ULL(40));
 }
 
+/* Between the kernels: DMA of what is preserved, interrupts of IOAPICs and HPETs, else nothing. */
+static void gap(struct kunit *test)
+{
+	struct dev_table_entry from = v1(SZ_1M, 3, 1, BIT_ULL(40)), dte;
+	int i;
+
+	from.data[2] = INTR;
+	for (i = 0; i < 4; i++) {
+		bool preserved = i & 1, legacy = i & 2;
+
+		dte = amd_lu_dte_gap(&from, preserved, legacy);
+		KUNIT_EXPECT_EQ(test, amd_lu_dte_equal(&dte, &from), preserved);
+		if (!preserved)
+			KUNIT_EXPECT_EQ(test, dte.data[0], DTE_FLAG_V | DTE_FLAG_TV);
+		/* IV: IntCtl is looked at, and that aborts; not IV: they pass as they are */
+		KUNIT_EXPECT_EQ(test, dte.data[2] & DTE_IRQ_REMAP_ENABLE, legacy ? 0 : 1);
+		KUNIT_EXPECT_EQ(test, dte.data[2] & (DTE_IRQ_REMAP_INTCTL_MASK |
+						     DTE_IRQ_PHYS_ADDR_MASK), 0);
+	}
+}
+
 static void equal_is_about_dma(struct kunit *test)
 {
 	struct dev_table_entry a = v1(SZ_1M, 3, 1, 0), b = a;
@@ -235,6 +256,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(left_overs_go_first),
 	KUNIT_CASE(model_sees_mistakes),
 	KUNIT_CASE(blocking_blocks),
+	KUNIT_CASE(gap),
 	KUNIT_CASE(equal_is_about_dma),
 	{}
 };
