@@ -3,8 +3,8 @@
  * AMD-Vi live update: the new kernel takes the units of a segment over.
  *
  * A unit that is on stays on: turned off, a running device would use I/O virtual addresses
- * as physical ones. Nor may the address of its device table change meanwhile. So the
- * driver goes on with the table that is in use.
+ * as physical ones. Nor may the address of its device table change meanwhile, with one
+ * exception: replace_table(). So the driver goes on with the table that is in use.
  *
  * Whatever the records say, an entry with page tables in it stays until its device is
  * probed: the old kernel has left only those of preserved devices, and the tables are in
@@ -16,8 +16,6 @@
 #include <linux/xarray.h>
 
 #include "internal.h"
-
-#define DEV_TABLE_SIZE(base)	((((base) & GENMASK(8, 0)) + 1) << 12)
 
 /* Units whose setup is done, by index: they may be turned off like any other. */
 static u32 set_up;
@@ -53,6 +51,12 @@ bool amd_lu_keep_on(struct amd_iommu *iommu)
 	return amd_lu_shutdown(iommu) || amd_lu_running(iommu);
 }
 
+/** amd_lu_is_disowned - has amd_lu_disown() been called? */
+bool amd_lu_is_disowned(void)
+{
+	return disowned;
+}
+
 /** amd_lu_disown - what was inherited is not used, devices are stopped */
 void amd_lu_disown(void)
 {
@@ -69,6 +73,9 @@ void amd_lu_disown(void)
 	}
 }
 
+/* Ids that were taken and that no domain of this kernel has got yet, by index of the domain. */
+static DEFINE_XARRAY(ids);
+
 /**
  * amd_lu_adopt_ids - take the domain ids before the first domain is allocated
  * @unit: record of a unit
@@ -81,8 +88,6 @@ void amd_lu_disown(void)
  */
 int amd_lu_adopt_ids(struct iommu_lu_unit *unit)
 {
-	/* id by index of the domain, over all units */
-	static DEFINE_XARRAY(ids);
 	struct iommu_lu_device *ldev;
 	void *id;
 	int ret;
@@ -105,6 +110,55 @@ int amd_lu_adopt_ids(struct iommu_lu_unit *unit)
 			return ret;
 	}
 	return 0;
+}
+
+/**
+ * amd_lu_give_id - a restored domain gets the id that was taken for it
+ * @ldom: its record
+ * @did: the id its devices were recorded with
+ *
+ * Return: true if it is there, and the domain's from now on.
+ */
+bool amd_lu_give_id(struct iommu_lu_domain *ldom, u16 did)
+{
+	void *id = xa_load(&ids, ldom->index);
+
+	if (!id || xa_to_value(id) != did)
+		return false;
+	xa_erase(&ids, ldom->index);
+	return true;
+}
+
+/* Entries of a domain bear its id until their devices are taken over, stopped or forgotten. */
+static bool id_in_use(u16 did)
+{
+	struct amd_iommu_pci_seg *pci_seg;
+	u32 rid;
+
+	for_each_pci_segment(pci_seg)
+		for (rid = 0; rid <= pci_seg->last_bdf; rid++)
+			if (amd_lu_dte_translates(&pci_seg->dev_table[rid]) &&
+			    amd_lu_dte_did(&pci_seg->dev_table[rid]) == did)
+				return true;
+	return false;
+}
+
+/**
+ * amd_lu_drop_id - release the domain id of a device that is not taken over
+ * @ldev: its record; its entries block, and what was cached of them is gone
+ *
+ * Unless the domain has got it, or another entry still bears it. Happens rarely, so that
+ * looking for that one may take its time.
+ */
+void amd_lu_drop_id(struct iommu_lu_device *ldev)
+{
+	void *id = ldev->domain ? xa_load(&ids, ldev->domain->index) : NULL;
+
+	if (!id || id_in_use(xa_to_value(id)))
+		return;
+	id = xa_erase(&ids, ldev->domain->index);
+	if (id)
+		amd_iommu_pdom_id_free(xa_to_value(id));
 }
 
 static int check_unit(struct amd_iommu *iommu, struct iommu_lu_unit *unit, const char **why)
@@ -134,7 +188,7 @@ static struct iommu_lu_unit *check_segment(struct amd_iommu *iommu, u64 base)
 
 	if (!unit || unit->failed || unit->ser.type != IOMMU_HW_SER_AMD_SEGMENT ||
 	    unit->ser.segment != iommu->pci_seg->id ||
-	    unit->ser.amd_segment.dev_table_size != DEV_TABLE_SIZE(base) ||
+	    unit->ser.amd_segment.dev_table_size != AMD_LU_DEV_TABLE_SIZE(base) ||
 	    unit->ser.amd_segment.last_bdf != iommu->pci_seg->last_bdf)
 		return NULL;
 	return unit;
@@ -174,9 +228,10 @@ static void fill_table(struct amd_iommu_pci_seg *pci_seg, struct dev_table_entry
 }
 
 /*
- * Only if somebody has written to the register, or to KHO's records: the table in use is
- * not memory that was handed over, so it may be anybody's. The address of the table then
- * does change while the unit is on, in one store, to a table that blocks everything.
+ * The one exception to "its address does not change": somebody has written to the register,
+ * or to KHO's records, so the table in use is not memory that was handed over and may be
+ * anybody's. Then a table that blocks everything is the lesser evil, put there by one store
+ * of 64 bits. What units make of that while they are on is not checked in 48882.
  */
 static void replace_table(struct amd_iommu *iommu)
 {
@@ -192,7 +247,7 @@ static struct dev_table_entry *restore_table(struct amd_iommu_pci_seg *pci_seg, 
 {
 	struct dev_table_entry *table;
 
-	if (DEV_TABLE_SIZE(base) != pci_seg->dev_table_size)
+	if (AMD_LU_DEV_TABLE_SIZE(base) != pci_seg->dev_table_size)
 		return NULL;
 	table = iommu_restore_page(base & PM_ADDR_MASK);
 	if (!table || folio_size(virt_to_folio(table)) < pci_seg->dev_table_size)

@@ -9,6 +9,7 @@
  *	adopt.c		takes the device table of a segment over while it is in use
  *	restore.c	devices and domains: compares, attaches without a write
  *	replace.c	another domain in place of the restored one, without a gap
+ *	block.c		entries that nobody comes for
  *	giveup.c	the driver does not start: devices are stopped first
  * Both
  *	queues.c	command buffer and logs
@@ -31,8 +32,10 @@
  * V = 0 in an entry does not block: requests pass untranslated. An entry that blocks has
  * V = 1 and TV = 1, no page tables (Mode = 0) and no permissions (IR = IW = 0).
  *
- * Names of registers and fields are those of the AMD I/O Virtualization Technology
- * (IOMMU) Specification, 48882.
+ * Names of registers and fields, and numbers of sections, are those of the AMD I/O
+ * Virtualization Technology (IOMMU) Specification, 48882: entries of the device table are
+ * in 2.2.2.1, interrupt tables in 2.2.5, commands in 2.4. Where it says "not checked", the
+ * rule is what drivers/iommu/amd goes by, and its place was not looked up.
  *
  * Devices that firmware wants to have identity-mapped memory (IVMD) get no entry for the
  * gap. Their bus master bit is off then, as it is in any kexec, until their driver is
@@ -52,4 +55,5 @@ const struct iommu_lu_ops amd_lu_ops = {
 	.next_mapping = iommu_lu_pt_next_mapping,
 	.restore_device = amd_lu_restore_device,
 	.quiesce_device = amd_lu_quiesce_device,
+	.forget_device = amd_lu_forget_device,
 };

@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 struct amd_iommu;
+struct amd_iommu_pci_seg;
 struct device;
 struct iommu_domain;
 
@@ -20,9 +21,10 @@ bool amd_lu_running(struct amd_iommu *iommu);
 bool amd_lu_keep_on(struct amd_iommu *iommu);
 bool amd_lu_adopt(struct amd_iommu *iommu);
 void amd_lu_abandon(void);
-void amd_lu_turn_off(void);
+bool amd_lu_uninit(struct amd_iommu_pci_seg *pci_seg);
 void amd_lu_probe(struct amd_iommu *iommu, struct device *dev);
-void amd_lu_ignore(struct device *dev);
+bool amd_lu_ignore(struct amd_iommu *iommu, struct device *dev);
+bool amd_lu_wants_v1(struct device *dev);
 bool amd_lu_attach(struct iommu_domain *domain, struct device *dev, int *ret);
 
 #else
@@ -33,9 +35,10 @@ static inline bool amd_lu_running(struct amd_iommu *iommu) { return false; }
 static inline bool amd_lu_keep_on(struct amd_iommu *iommu) { return false; }
 static inline bool amd_lu_adopt(struct amd_iommu *iommu) { return false; }
 static inline void amd_lu_abandon(void) { }
-static inline void amd_lu_turn_off(void) { }
+static inline bool amd_lu_uninit(struct amd_iommu_pci_seg *pci_seg) { return false; }
 static inline void amd_lu_probe(struct amd_iommu *iommu, struct device *dev) { }
-static inline void amd_lu_ignore(struct device *dev) { }
+static inline bool amd_lu_ignore(struct amd_iommu *iommu, struct device *dev) { return false; }
+static inline bool amd_lu_wants_v1(struct device *dev) { return false; }
 static inline bool amd_lu_attach(struct iommu_domain *domain, struct device *dev, int *ret)
 {
 	return false;

@@ -36,6 +36,9 @@ static inline struct amd_lu_segment *amd_lu_segment_of(struct iommu_lu_unit *uni
 	return container_of(unit->link, struct amd_lu_segment, unit);
 }
 
+/* Device Table Base Address Register: Size is in pages of 4 KiB, less one. */
+#define AMD_LU_DEV_TABLE_SIZE(base)	((((base) & GENMASK(8, 0)) + 1) << 12)
+
 /* At least as many as there are requester ids that firmware tells of. */
 static inline u32 amd_lu_nr_entries(struct amd_iommu_pci_seg *pci_seg)
 {
@@ -76,6 +79,7 @@ void amd_lu_stop_queues(struct amd_iommu *iommu);
 /* preserve.c */
 int amd_lu_walk_rids(struct amd_iommu *iommu, struct device *dev,
 		     int (*fn)(struct pci_dev *pdev, u16 rid, void *arg), void *arg);
+int amd_lu_rids(struct amd_iommu *iommu, struct device *dev, struct iommu_device_ser *ser);
 struct dev_table_entry amd_lu_want(struct iommu_dev_data *dev_data,
 				   struct protection_domain *domain);
 int amd_lu_preserve_unit(struct iommu_device *iommu, struct iommu_lu_unit *unit);
@@ -92,7 +96,17 @@ bool amd_lu_shutdown(struct amd_iommu *iommu);
 
 /* adopt.c */
 int amd_lu_adopt_ids(struct iommu_lu_unit *unit);
+bool amd_lu_give_id(struct iommu_lu_domain *ldom, u16 did);
+void amd_lu_drop_id(struct iommu_lu_device *ldev);
+bool amd_lu_is_disowned(void);
 void amd_lu_disown(void);
+
+/* block.c */
+void amd_lu_block_rid(struct amd_iommu_pci_seg *pci_seg, u16 rid);
+void amd_lu_flush_segment(struct amd_iommu_pci_seg *pci_seg);
+void amd_lu_block_inherited(struct amd_iommu *iommu, struct iommu_lu_device *ldev);
+void amd_lu_forget_device(struct iommu_lu_device *ldev);
+void amd_lu_sweep(void);
 
 /* restore.c */
 struct iommu_domain *amd_lu_restore_domain(struct device *dev, struct iommu_lu_domain *ldom);

@@ -159,14 +159,13 @@ static int get_units(struct amd_iommu *self)
 int amd_lu_walk_rids(struct amd_iommu *iommu, struct device *dev,
 		     int (*fn)(struct pci_dev *pdev, u16 rid, void *arg), void *arg)
 {
-	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
 	struct pci_dev *pdev = to_pci_dev(dev);
 	int ret;
 
 	ret = pci_for_each_dma_alias(pdev, fn, arg);
 	if (ret)
 		return ret;
-	return fn(pdev, iommu->pci_seg->alias_table[dev_data->devid], arg);
+	return fn(pdev, iommu->pci_seg->alias_table[pci_dev_id(pdev)], arg);
 }
 
 /**
@@ -191,6 +190,35 @@ struct dev_table_entry amd_lu_want(struct iommu_dev_data *dev_data,
 static int add_rid(struct pci_dev *pdev, u16 rid, void *arg)
 {
 	return iommu_lu_add_rid(arg, rid);
+}
+
+/**
+ * amd_lu_rids - the requester ids of a device
+ * @iommu: unit that translates for it
+ * @dev: PCI device
+ * @ser: @nr_rids and @rids are filled in
+ *
+ * Return: 0, or -EOPNOTSUPP with a message.
+ */
+int amd_lu_rids(struct amd_iommu *iommu, struct device *dev, struct iommu_device_ser *ser)
+{
+	int ret, i;
+
+	ret = iommu_lu_pci_rids(dev, ser);
+	if (ret)
+		return ret;
+	if (amd_lu_walk_rids(iommu, dev, add_rid, ser)) {
+		dev_err(dev, "iommu_lu: more than %u requester ids\n", IOMMU_DEVICE_SER_MAX_RIDS);
+		return -EOPNOTSUPP;
+	}
+	for (i = 0; i < ser->nr_rids; i++) {
+		if (ser->rids[i] <= iommu->pci_seg->last_bdf)
+			continue;
+		dev_err(dev, "iommu_lu: requester id %#x is not in the device table\n",
+			ser->rids[i]);
+		return -EOPNOTSUPP;
+	}
+	return 0;
 }
 
 /* What hardware uses for a device, compared with its record. */
@@ -227,22 +255,11 @@ static int record(struct device *dev, struct protection_domain *domain,
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
 	struct amd_iommu *iommu = get_amd_iommu_from_dev(dev);
 	struct dev_table_entry want, entry;
-	int ret, i;
+	int ret;
 
-	ret = iommu_lu_pci_rids(dev, ser);
+	ret = amd_lu_rids(iommu, dev, ser);
 	if (ret)
 		return ret;
-	if (amd_lu_walk_rids(iommu, dev, add_rid, ser)) {
-		dev_err(dev, "iommu_lu: more than %u requester ids\n", IOMMU_DEVICE_SER_MAX_RIDS);
-		return -EOPNOTSUPP;
-	}
-	for (i = 0; i < ser->nr_rids; i++) {
-		if (ser->rids[i] <= iommu->pci_seg->last_bdf)
-			continue;
-		dev_err(dev, "iommu_lu: requester id %#x is not in the device table\n",
-			ser->rids[i]);
-		return -EOPNOTSUPP;
-	}
 
 	want = amd_lu_want(dev_data, domain);
 	entry = get_dev_table(iommu)[dev_data->devid];
@@ -269,6 +286,14 @@ int amd_lu_preserve_device(struct device *dev, struct iommu_domain *domain,
 	ret = record(dev, pdom, &ldev->ser);
 	if (ret)
 		return ret;
+	/* Whose entry would it be? */
+	for (i = 0; i < ldev->ser.nr_rids; i++) {
+		if (!test_bit(ldev->ser.rids[i], seg->rids))
+			continue;
+		dev_err(dev, "iommu_lu: requester id %#x is that of another preserved device, too\n",
+			ldev->ser.rids[i]);
+		return -EOPNOTSUPP;
+	}
 	ret = get_units(to_amd_iommu(ldev->unit->iommu));
 	if (ret)
 		return ret;

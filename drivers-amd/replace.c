@@ -22,9 +22,7 @@ static int store_entry(struct pci_dev *pdev, u16 rid, void *arg)
 	struct amd_lu_update *update = arg;
 	struct amd_lu_store store;
 
-	/* Every requester id of a device that was probed has one. */
-	if (!dev_data)
-		return 0;
+	/* amd_lu_restore_device() has seen that every requester id has one. */
 	guard(spinlock)(&dev_data->dte_lock);
 	update->entry = &get_dev_table(iommu)[rid];
 	while (amd_lu_next_store(update, &store))
@@ -71,5 +69,8 @@ int amd_lu_replace(struct protection_domain *new, struct device *dev)
 	amd_iommu_flush_tlb_domid(iommu, old->id);
 
 	pdom_detach_iommu(iommu, old);
+	/* as amd_iommu_attach_device() */
+	dev_data->use_vapic = AMD_IOMMU_GUEST_IR_VAPIC(amd_iommu_guest_ir) &&
+			      new->domain.type == IOMMU_DOMAIN_UNMANAGED;
 	return 0;
 }

@@ -12,15 +12,10 @@
 
 static int block_rid(struct pci_dev *pdev, u16 rid, void *arg)
 {
-	struct amd_iommu *iommu = arg;
-	struct dev_table_entry *dte, new;
+	struct amd_iommu_pci_seg *pci_seg = arg;
 
-	if (rid > iommu->pci_seg->last_bdf)
-		return 0;
-	dte = &get_dev_table(iommu)[rid];
-	new = amd_lu_dte_blocking(dte);
-	new.data[2] |= dte->data[2] & AMD_LU_DTE2_IV;
-	amd_lu_store_dte(dte, &new);
+	if (rid <= pci_seg->last_bdf)
+		amd_lu_block_rid(pci_seg, rid);
 	return 0;
 }
 
@@ -43,7 +38,7 @@ void amd_lu_probe(struct amd_iommu *iommu, struct device *dev)
 		return;
 
 	iommu_lu_pci_quiesce(dev);
-	amd_lu_walk_rids(iommu, dev, block_rid, iommu);
+	amd_lu_walk_rids(iommu, dev, block_rid, iommu->pci_seg);
 	amd_iommu_flush_all_caches(iommu);
 	pr_err("%s: not taken over: there is no record of it; bus master is off\n",
 	       dev_name(dev));
@@ -73,16 +68,46 @@ struct iommu_domain *amd_lu_restore_domain(struct device *dev, struct iommu_lu_d
 }
 
 /* The domain's own id; it was taken when the unit was adopted. */
-static int restore_id(struct protection_domain *domain, u16 did)
+static int restore_id(struct iommu_lu_domain *ldom, struct protection_domain *domain, u16 did)
 {
 	if (domain->id == did)
 		return 0;
 	/* a domain has one id, and the first of its devices has brought it */
-	if (!list_empty(&domain->dev_list))
+	if (!list_empty(&domain->dev_list) || !amd_lu_give_id(ldom, did))
 		return -EINVAL;
 	amd_iommu_pdom_id_free(domain->id);
 	domain->id = did;
 	return 0;
+}
+
+static bool has_rid(const struct iommu_device_ser *ser, u16 rid)
+{
+	int i;
+
+	for (i = 0; i < ser->nr_rids; i++)
+		if (ser->rids[i] == rid)
+			return true;
+	return false;
+}
+
+/* This kernel would leave alone what it does not know of, when the domain is replaced. */
+static int check_rids(struct amd_iommu *iommu, struct device *dev,
+		      const struct iommu_device_ser *recorded)
+{
+	struct iommu_device_ser now = {};
+	bool same;
+	int ret, i;
+
+	ret = amd_lu_rids(iommu, dev, &now);
+	if (ret)
+		return ret;
+	same = now.nr_rids == recorded->nr_rids;
+	for (i = 0; i < now.nr_rids && same; i++)
+		same = has_rid(recorded, now.rids[i]) && search_dev_data(iommu, now.rids[i]);
+	if (same)
+		return 0;
+	dev_err(dev, "iommu_lu: its requester ids are not those that were recorded\n");
+	return -EINVAL;
 }
 
 /* Every entry through which the hardware reaches the tables is what attach would write. */
@@ -95,7 +120,8 @@ int amd_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 	struct dev_table_entry *live, want;
 	int ret, i;
 
-	ret = restore_id(pdom, ldev->ser.amd.did);
+	ret = check_rids(iommu, dev, &ldev->ser) ?:
+	      restore_id(ldev->domain, pdom, ldev->ser.amd.did);
 	if (ret)
 		return ret;
 	want = amd_lu_want(dev_data, pdom);
@@ -110,6 +136,7 @@ int amd_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 	return 0;
 }
 
+/* With all that this kernel knows as aliases of the device. */
 static void block(struct device *dev)
 {
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
@@ -119,7 +146,7 @@ static void block(struct device *dev)
 
 	live = &get_dev_table(iommu)[dev_data->devid];
 	did = amd_lu_dte_did(live);
-	amd_iommu_make_clear_dte(dev_data, &new);
+	new = amd_lu_dte_blocking(live);
 	amd_iommu_update_dte(iommu, dev_data, &new);
 	if (did)
 		amd_iommu_flush_tlb_domid(iommu, did);
@@ -128,29 +155,56 @@ static void block(struct device *dev)
 void amd_lu_quiesce_device(struct device *dev)
 {
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
+	struct amd_iommu *iommu = get_amd_iommu_from_dev(dev);
+	struct iommu_lu_device *ldev;
 
-	guard(mutex)(&dev_data->mutex);
-	if (!dev_data->domain)
-		block(dev);
+	scoped_guard(mutex, &dev_data->mutex)
+		if (!dev_data->domain)
+			block(dev);
+	ldev = iommu_lu_device_incoming(iommu->pci_seg->id, dev_data->devid);
+	/* What a record says that is not sound may be about others; amd_lu_sweep() comes. */
+	if (!ldev || !ldev->unit)
+		return;
+	amd_lu_block_inherited(iommu, ldev);
+	amd_lu_drop_id(ldev);
 }
 
 /**
  * amd_lu_ignore - the driver cannot handle a device
+ * @iommu: unit that translates for it
  * @dev: device; its entry is about to be cleared, and that lets all its DMA through
+ *
+ * Return: true if it is one that was running. It was stopped, and its entries block now.
  */
-void amd_lu_ignore(struct device *dev)
+bool amd_lu_ignore(struct amd_iommu *iommu, struct device *dev)
 {
 	struct iommu_lu_device *ldev;
-	struct pci_dev *pdev;
+	u16 devid;
 
 	if (!iommu_lu_inherited() || !dev_is_pci(dev))
-		return;
+		return false;
 	iommu_lu_pci_quiesce(dev);
-	pdev = to_pci_dev(dev);
-	ldev = iommu_lu_device_incoming(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+	devid = pci_dev_id(to_pci_dev(dev));
+	ldev = iommu_lu_device_incoming(iommu->pci_seg->id, devid);
 	if (ldev)
 		ldev->failed = -ENOMEM;
+	else if (!amd_lu_dte_translates(&get_dev_table(iommu)[devid]))
+		return false;
+	amd_lu_walk_rids(iommu, dev, block_rid, iommu->pci_seg);
+	amd_iommu_flush_all_caches(iommu);
 	pr_err("%s: not taken over: the IOMMU ignores it; bus master is off\n", dev_name(dev));
+	return true;
+}
+
+/**
+ * amd_lu_wants_v1 - must a new domain have host page tables, whatever the command line says?
+ * @dev: device it is allocated for
+ *
+ * Only such a domain can replace a restored one.
+ */
+bool amd_lu_wants_v1(struct device *dev)
+{
+	return iommu_lu_held(dev);
 }
 
 /*

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Domain ids are those of the driver, over all units. QEMU has one unit, here are two. */
+/*
+ * Domain ids are those of the driver, over all units. QEMU has one unit, here are two.
+ * And what else can be told without hardware.
+ */
 #include <kunit/test.h>
 
 #include "../../drivers-amd/internal.h"
@@ -97,6 +100,93 @@ static void reserved(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ids->device[2].failed, 0);
 }
 
+/* An id goes with the last entry that bears it, or with the domain that has got it. */
+static void dropped(struct kunit *test)
+{
+	struct dev_table_entry *table = kunit_kcalloc(test, 4, sizeof(*table), GFP_KERNEL);
+	struct amd_iommu_pci_seg seg = { .last_bdf = 3, .dev_table = table };
+	struct ids *ids = ids_of(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	table[2] = (struct dev_table_entry) { .data = {
+		DTE_FLAG_V | DTE_FLAG_TV | FIELD_PREP(DTE_MODE_MASK, 3), ID } };
+	add(ids, 0, 0, 0, ID);
+	add(ids, 0, 1, 1, ID + 1);
+	add(ids, 1, 2, 2, ID);
+	KUNIT_ASSERT_EQ(test, amd_lu_adopt_ids(&ids->unit[0]), 0);
+	KUNIT_ASSERT_EQ(test, amd_lu_adopt_ids(&ids->unit[1]), 0);
+
+	list_add(&seg.list, &amd_iommu_pci_seg_list);
+	amd_lu_drop_id(&ids->device[0]);
+	KUNIT_EXPECT_TRUE(test, taken(ID));
+	/* not its own */
+	amd_lu_drop_id(&ids->device[2]);
+	KUNIT_EXPECT_TRUE(test, taken(ID));
+	amd_lu_block_rid(&seg, 2);
+	amd_lu_drop_id(&ids->device[2]);
+	KUNIT_EXPECT_TRUE(test, taken(ID));
+	amd_lu_drop_id(&ids->device[0]);
+	KUNIT_EXPECT_FALSE(test, taken(ID));
+	list_del(&seg.list);
+
+	/* nobody else's since */
+	KUNIT_ASSERT_EQ(test, amd_iommu_pdom_id_reserve(ID, GFP_KERNEL), ID);
+	amd_lu_drop_id(&ids->device[0]);
+	KUNIT_EXPECT_TRUE(test, taken(ID));
+	KUNIT_EXPECT_FALSE(test, amd_lu_give_id(&ids->domain[0], ID));
+
+	KUNIT_EXPECT_FALSE(test, amd_lu_give_id(&ids->domain[1], ID));
+	KUNIT_EXPECT_TRUE(test, amd_lu_give_id(&ids->domain[1], ID + 1));
+	amd_lu_drop_id(&ids->device[1]);
+	KUNIT_EXPECT_TRUE(test, taken(ID + 1));
+}
+
+/* DMA is blocked, interrupts stay remapped if they are. */
+static void blocked(struct kunit *test)
+{
+	struct dev_table_entry *table = kunit_kcalloc(test, 2, sizeof(*table), GFP_KERNEL);
+	struct amd_iommu_pci_seg seg = { .last_bdf = 1, .dev_table = table };
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	table[1] = (struct dev_table_entry) { .data = {
+		DTE_FLAG_V | DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW | SZ_1M |
+		FIELD_PREP(DTE_MODE_MASK, 3), ID, DTE_IRQ_REMAP_ENABLE | SZ_2M } };
+	amd_lu_block_rid(&seg, 1);
+	KUNIT_EXPECT_EQ(test, table[1].data[0], DTE_FLAG_V | DTE_FLAG_TV);
+	KUNIT_EXPECT_EQ(test, table[1].data[1], 0);
+	KUNIT_EXPECT_EQ(test, table[1].data[2], DTE_IRQ_REMAP_ENABLE);
+	KUNIT_EXPECT_EQ(test, table[0].data[0], 0);
+}
+
+/* QEMU's unit has no guest page tables to try it with. */
+static void only_v1_replaces(struct kunit *test)
+{
+	struct iommu_lu_domain ldom = { .incoming = true };
+	struct protection_domain old = { .domain = { .type = IOMMU_DOMAIN_UNMANAGED, .lu = &ldom },
+					 .pd_mode = PD_MODE_V1 };
+	struct protection_domain new = { .domain = { .type = IOMMU_DOMAIN_UNMANAGED },
+					 .pd_mode = PD_MODE_V2 };
+	struct iommu_dev_data dev_data = { .domain = &old };
+	struct dev_iommu dev_iommu = { .priv = &dev_data };
+	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+	int ret = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	pdev->dev.bus = &pci_bus_type;
+	pdev->dev.init_name = "amd";
+	pdev->dev.iommu = &dev_iommu;
+	KUNIT_EXPECT_TRUE(test, amd_lu_attach(&new.domain, &pdev->dev, &ret));
+	KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+	KUNIT_EXPECT_PTR_EQ(test, dev_data.domain, &old);
+	/* the kernel's own, when nobody cares for the device any more */
+	new.domain.type = IOMMU_DOMAIN_DMA;
+	KUNIT_EXPECT_FALSE(test, amd_lu_attach(&new.domain, &pdev->dev, &ret));
+	/* neither of them is restored */
+	ldom.incoming = false;
+	new.domain.type = IOMMU_DOMAIN_UNMANAGED;
+	KUNIT_EXPECT_FALSE(test, amd_lu_attach(&new.domain, &pdev->dev, &ret));
+}
+
 static int ids_init(struct kunit *test)
 {
 	/* indices that no record has, and no other case */
@@ -126,6 +216,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(clash_fails_alone),
 	KUNIT_CASE(second_id_fails_alone),
 	KUNIT_CASE(reserved),
+	KUNIT_CASE(dropped),
+	KUNIT_CASE(blocked),
+	KUNIT_CASE(only_v1_replaces),
 	{}
 };
 

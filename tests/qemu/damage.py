@@ -88,16 +88,24 @@ def damager(patch):
     return tamper, done
 
 
-def refused(name, config, append, patch, message, lost=True, torn=False):
+def refused(name, config, append, patch, message, lost=True, torn=False, then=None):
     """Damage, and a next kernel that says what is wrong, stops the device and boots on.
 
     lost: somebody can ask for the domain, and is told that it is lost.
     torn: see closed_faults().
+    then: called with the machine when the guest program has ended.
     """
     tamper, done = damager(patch)
+
+    def during(m):
+        tamper(m)
+        if then:
+            m.wait_line("^@end", 120)
+            then(m)
+
     result = run(name, config, "plain",
                  [*CLOSED, "lu.domain_lost=%d" % lost, "lu.torn=%d" % torn, *append],
-                 during=tamper)
+                 during=during, qtest=True)
     assert done, "nothing was damaged: %s" % result.error
     assert result.has(r"iommu_lu: .*" + re.escape(message)), "no message %r" % message
     faults = result.closed_faults(torn)

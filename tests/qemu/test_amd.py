@@ -2,6 +2,10 @@
 """AMD-Vi: machines, page tables of each depth, and what can go wrong."""
 
 import dataclasses
+import errno
+import os
+import re
+import signal
 import struct
 
 import pytest
@@ -9,11 +13,11 @@ import pytest
 import matrix
 import qemutrace
 import test_liveupdate
-from damage import (OFFSET, TEXT, changer, device, domain, failing, flip, header,
-                    off_after_bus_master, refused)
+from damage import (HEADER, OFFSET, TEXT, Blob, changer, damager, device, domain, failing, flip,
+                    header, off_after_bus_master, patch_code, refused)
 from iommus import AMD
 from matrix import CLOSED, NOIR, Row
-from update import run
+from update import SWITCHED, run
 
 pytestmark = [pytest.mark.qemu, pytest.mark.amd]
 
@@ -32,7 +36,9 @@ ROWS = {r: matrix.ROWS[r] for r in matrix.ROWS if r not in ("igb", "e1000e-port"
 INVALIDATIONS = ("amdvi_all_inval", "amdvi_devtab_inval", "amdvi_pages_inval",
                  "amdvi_completion_wait")
 
-DTE = (3 << 3) * 32     # of the device, in the device table
+RID, UNUSED, VIRTIO_BLK = 3 << 3, 0x1e << 3, 2 << 3
+DTE = RID * 32          # of the device, in the device table
+BLOCKING = (3, 0)       # V, TV; Mode = 0, IR = IW = 0; no domain id
 SD = 1 << 25            # snoop disable, in its second quadword: DMA goes on
 
 
@@ -77,6 +83,12 @@ def test_invalidations(name):
     before = [n for n in names[:at] if n.startswith(INVALIDATIONS)]
     assert before[-2:] == ["amdvi_all_inval", "amdvi_completion_wait"]
 
+    # what the logs have raised is cleared, else the next kernel would get no interrupt
+    boot = [t for t, text in result.lines if text.startswith("Linux version")][1]
+    status = [text for t, text in trace[at:] if t < boot and
+              re.search(r"amdvi_mmio_write .* addr 0x2020, .* val 0x667\b", text)]
+    assert len(status) == 1, status
+
     mine = [i for i, (_, text) in enumerate(trace) if i > at and
             text.startswith("amdvi_devtab_inval") and "00:03.0" in text]
     assert len(mine) == 1, "entry of the device touched %d times" % len(mine)
@@ -114,11 +126,22 @@ def test_next_kernel_of_another_mind(name, word):
 
 # ---- the next kernel cannot go on: everything is stopped ----
 
+OFF = (AMD.off, "iommu=off")
+
+
 @pytest.mark.plain
-def test_next_kernel_without_iommu(name):
-    result = run(name, config(), "plain",
-                 [*CLOSED, "lu.next=" + AMD.off, "lu.domain_lost=1"])
+@pytest.mark.parametrize("word", OFF)
+def test_next_kernel_without_iommu(name, word):
+    result = run(name, config(), "plain", [*CLOSED, "lu.next=" + word, "lu.domain_lost=1"])
     assert not result.closed_faults()
+    assert off_after_bus_master(result)
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("word", OFF)
+def test_next_kernel_without_iommu_or_record(name, word):
+    """No record tells of the device, but its entry does."""
+    result = refused(name, config(), ["lu.next=" + word], hide, "AMD-Vi is given up")
     assert off_after_bus_master(result)
 
 
@@ -138,6 +161,29 @@ def test_init_fails(name):
     assert not result.closed_faults()
 
 
+@pytest.mark.plain
+def test_init_fails_late(name):
+    """No interrupt for the logs, when all devices were probed: the unit stays on for other
+    interrupts and lets everything through, but for what was inherited. In identity mode
+    the other devices do not mind."""
+    seen = {}
+
+    def during(m):
+        _, _, blob = m.wait_line(r"^# outgoing: blob at (0x[0-9a-f]+)", 120)
+        m.wait_line(SWITCHED, 120)
+        table = dev_table(Blob(m, int(blob[1], 16)))
+        m.wait_line("^@end", 120)
+        seen["dte"] = dte(m, table, RID)
+        seen["other"] = dte(m, table, VIRTIO_BLK)
+
+    result = run(name, config(), "plain", [*CLOSED, "lu.next=pci=nomsi", "lu.next=iommu=pt",
+                                           "lu.domain_lost=0"], during=during)
+    assert result.has("restored domain attached") and result.has("AMD-Vi is given up")
+    assert not result.closed_faults()
+    assert seen["dte"][:2] == BLOCKING, seen
+    assert seen["other"][:2] == (0, 0), seen
+
+
 def within(kind, field):
     return lambda b: b.unit(kind) + OFFSET["iommu_hw_ser", field]
 
@@ -154,7 +200,50 @@ def dev_table(b):
     return b.read(at, "iommu_amd_segment_ser", "dev_table_pa", "Q")
 
 
-COHERENT = 1 << 10      # in the control register: how the unit itself reads memory
+def dte(m, table, rid):
+    return struct.unpack("<4Q", m.read_ram(table + rid * 32, 32))
+
+
+def copy_entry(b):
+    """What leads a hidden device to memory, behind a requester id that no device has."""
+    table = dev_table(b)
+    b.m.write_ram(table + UNUSED * 32, b.m.read_ram(table + DTE, 32))
+
+
+def hide(b):
+    """The record is that of a device that is not there, or is not seen."""
+    copy_entry(b)
+    device("bdf", "H", UNUSED)(b)
+    device("rids", "H", UNUSED)(b)
+
+
+def hide_file(b):
+    """Also for who finishes the session: the file of the device, as LUO has written it down."""
+    os.kill(b.m.proc.pid, signal.SIGSTOP)       # until patch_code() is done
+    hide(b)
+    assert patch_code(b.m, *(struct.pack("<48sQ", VFIO_FILE, rid) for rid in (RID, UNUSED)))
+
+
+def second_rid(b):
+    """Its entry is there, and no device of this kernel would have it."""
+    copy_entry(b)
+    base = b.record["device"]
+    device("nr_rids", "H", 2)(b)
+    b.m.write_ram(base + OFFSET["iommu_device_ser", "rids"] + 2, struct.pack("<H", UNUSED))
+
+
+def register(offset, change):
+    """One of the unit's own registers."""
+    def patch(b):
+        old, = b.m.qtest("readq %#x" % (MMIO + offset))
+        b.m.qtest("writeq %#x %#x" % (MMIO + offset, change(int(old, 16))))
+    return patch
+
+
+MMIO = 0xfed80000
+VFIO_FILE = re.search(rb'IOMMU_LU_VFIO_PCI_COMPATIBLE\s+"([^"]+)"', HEADER.encode())[1]
+GA_EN = 1 << 17         # in the control register
+COHERENT = 1 << 10      # likewise: how the unit itself reads memory
 DAMAGE = {
     "magic": (header("magic", "Q", 0x1234), TEXT["HDR_MAGIC"]),
     "device": (device("vendor", "H", lambda v: v ^ 1),
@@ -168,6 +257,12 @@ DAMAGE = {
     "link": (amd("segment_index", "I", 9), TEXT["HW_LINK"]),
     "features": (amd("efr", "Q", lambda efr: efr ^ 1), "features differ"),
     "control": (amd("control", "Q", lambda control: control ^ COHERENT), "mode differs"),
+    # the next kernel would put it right by itself
+    "control-register": (register(0x18, lambda control: control ^ COHERENT), "mode differs"),
+    # half the table; with another address KHO would warn that it knows of no memory there
+    "table-register": (register(0x0, lambda base: base & ~0x1ff | 0xff), "not inherited memory"),
+    "second-requester-id": (second_rid, "requester ids are not those that were recorded"),
+    "no-record": (hide, "there is no record of it"),
     "entry": (flip(dev_table, DTE + 8, SD), "the restored domain needs"),
     "recorded-entry": (entry("dte", "Q", lambda dte: dte ^ 1), TEXT["DEVICE_ENTRY"]),
     "domain-id": (entry("did", "H", lambda did: did ^ 0x15), TEXT["DEVICE_ENTRY"]),
@@ -181,6 +276,73 @@ def test_damage(name, case):
     """An entry is changed first and what is cached of it invalidated then, when there are
     commands. Meanwhile DMA to some pages is blocked and to others not."""
     refused(name, config(), [], *DAMAGE[case], torn=True)
+
+
+@pytest.mark.plain
+def test_entry_of_nobody(name):
+    """It blocks, and the device beside it goes on."""
+    seen = {}
+
+    def patch(b):
+        copy_entry(b)
+        seen["table"] = dev_table(b)
+
+    tamper, done = damager(patch)
+
+    def during(m):
+        tamper(m)
+        m.wait_line("nobody knows whose entry this is, it is blocked now", 120)
+        m.wait_line("^@end", 120)
+        seen["dte"] = dte(m, seen["table"], UNUSED)
+
+    result = run(name, config(), "plain", matrix.words(Row()), during=during)
+    assert done and seen["dte"][:2] == BLOCKING, (result.error, seen)
+    test_liveupdate.check(result)
+
+
+HIDDEN = {
+    # it has a record, which is not sound
+    "record": (lambda b: (hide(b), device("class", "I", 0xff000000)(b)), (),
+               "nobody knows whose entry this is"),
+    # it has a record, and somebody finishes its session
+    "finished": (hide_file, ("lu.finish=1", "lu.errno=%d" % errno.ENODEV),
+                 "has not come back, it is blocked now"),
+}
+
+
+@pytest.mark.corruption
+@pytest.mark.parametrize("case", HIDDEN)
+def test_hidden_device(name, case):
+    """It may be at work: its entry goes before the memory is somebody else's."""
+    patch, words, message = HIDDEN[case]
+    seen = {}
+
+    def remember(b):
+        patch(b)
+        seen["table"] = dev_table(b)
+
+    def then(m):
+        seen["dte"] = dte(m, seen["table"], UNUSED)
+
+    refused(name, config(), words, remember, message, lost=False, torn=True, then=then)
+    assert seen["dte"][:2] == BLOCKING, seen
+
+
+@pytest.mark.plain
+def test_id_of_the_identity_domain(name):
+    """It takes the first that is free; here a device has brought that one along."""
+    def patch(b):
+        entry("did", "H", 1)(b)
+        recorded = b.record["device"] + OFFSET["iommu_device_ser", "amd"] + \
+            OFFSET["iommu_device_amd_ser", "dte"]
+        for at in (recorded + 8, dev_table(b) + DTE + 8):
+            old, = struct.unpack("<Q", b.m.read_ram(at, 8))
+            b.m.write_ram(at, struct.pack("<Q", old & ~0xffff | 1))
+
+    tamper, done = damager(patch)
+    result = run(name, config(), "plain", matrix.words(Row()), during=tamper)
+    assert done
+    test_liveupdate.check(result)
 
 
 # ---- counter-proofs ----

@@ -432,7 +432,9 @@ void case_closed(long stage)
 	cdev = lu_retrieve(session, TOKEN_VFIO);
 	if (cdev >= 0)
 		close(cdev);
-	ktap_rc(cdev, -EIO, "the device is refused");
+	ktap_rc(cdev, -opt_num("errno", EIO), "the device is refused");
+	if (opt_num("finish", 0))
+		ktap_rc(lu_finish(session), 0, "finish the session");
 	/* let the poller reach the last frame that landed */
 	while (heart_wait_more(&h, 1) == 0)
 		say("# frame %llu", U(heart_frames(&h)));

@@ -5,7 +5,8 @@
  *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed, leaks, failnth,
  *                      retrieve, adopt, pair, example, killed
  *   lu.try=NAME        refuse: only that one
- *   lu.errno=N         refuse: with this error
+ *   lu.errno=N         refuse, closed: with this error
+ *   lu.finish=1        closed: end the session
  *   lu.sibling=BDF     refuse: another function of the device
  *   lu.fail=STEP:N     retrieve: the Nth allocation of memfd, iommufd or device fails
  *   lu.spare=BYTES     retrieve: all but the first so many bytes fail
