@@ -344,6 +344,34 @@ static int restore_hwpt(struct iommufd_ctx *ictx, struct iommu_lu_domain *ldom)
 	return 0;
 }
 
+/**
+ * iommufd_lu_replace_begin - a HWPT is about to be replaced
+ * @old: HWPT that the device is on
+ * @hwpt: HWPT that it shall be on
+ *
+ * Drivers may have to compare the tables of both, and what they find must stay true until the
+ * device is on the new ones. Restored tables do not change anyway.
+ *
+ * Context: mutex of the device's group in the iommufd held. Takes domains_rwsem of the IOAS of
+ * @hwpt until iommufd_lu_replace_end() if @old is restored.
+ */
+void iommufd_lu_replace_begin(struct iommufd_hw_pagetable *old, struct iommufd_hw_pagetable *hwpt)
+{
+	struct iommufd_hwpt_paging *paging = find_hwpt_paging(hwpt);
+
+	if (old->obj.type == IOMMUFD_OBJ_HWPT_RESTORED && paging)
+		down_write(&paging->ioas->iopt.domains_rwsem);
+}
+
+/** iommufd_lu_replace_end - the other half of iommufd_lu_replace_begin() */
+void iommufd_lu_replace_end(struct iommufd_hw_pagetable *old, struct iommufd_hw_pagetable *hwpt)
+{
+	struct iommufd_hwpt_paging *paging = find_hwpt_paging(hwpt);
+
+	if (old->obj.type == IOMMUFD_OBJ_HWPT_RESTORED && paging)
+		up_write(&paging->ioas->iopt.domains_rwsem);
+}
+
 /* --- preserve ---------------------------------------------------------------- */
 
 /* The count is also read where MSI doorbells are mapped, under sw_msi_lock only. */

@@ -9,9 +9,10 @@
 #include <uapi/linux/iommufd-liveupdate.h>
 
 struct file;
+struct iommu_attach_handle;
 struct iommu_domain;
 struct iommufd_ctx;
-struct iommufd_device;
+struct iommufd_hw_pagetable;
 struct iommufd_object;
 struct iommufd_ucmd;
 struct liveupdate_session;
@@ -25,12 +26,14 @@ int iommufd_hwpt_lu_mark(struct iommufd_ucmd *ucmd);
 int iommufd_hwpt_lu_get(struct iommufd_ucmd *ucmd);
 int iommufd_hwpt_lu_verify(struct iommufd_ucmd *ucmd);
 void iommufd_hwpt_restored_destroy(struct iommufd_object *obj);
+void iommufd_lu_replace_begin(struct iommufd_hw_pagetable *old, struct iommufd_hw_pagetable *hwpt);
+void iommufd_lu_replace_end(struct iommufd_hw_pagetable *old, struct iommufd_hw_pagetable *hwpt);
 u64 iommufd_lu_preserved_id(struct iommufd_ctx *ictx, struct liveupdate_session *session);
 int iommufd_lu_init(void);
 void iommufd_lu_exit(void);
 
 /* sw_msi.c, built in as iommufd/driver.c */
-int iommufd_lu_sw_msi(struct iommufd_device *idev, struct iommu_domain *domain,
+int iommufd_lu_sw_msi(struct iommu_attach_handle *handle, struct iommu_domain *domain,
 		      struct msi_desc *desc, phys_addr_t msi_addr);
 
 /* in iommufd/main.c */
@@ -40,10 +43,20 @@ struct file *iommufd_lu_open(void);
 
 static inline bool iommufd_lu_ctx_release(struct iommufd_ctx *ictx) { return false; }
 static inline void iommufd_lu_ctx_free(struct iommufd_ctx *ictx) { }
-static inline int iommufd_lu_sw_msi(struct iommufd_device *idev, struct iommu_domain *domain,
+static inline int iommufd_lu_sw_msi(struct iommu_attach_handle *handle, struct iommu_domain *domain,
 				    struct msi_desc *desc, phys_addr_t msi_addr)
 {
 	return 0;
+}
+
+static inline void iommufd_lu_replace_begin(struct iommufd_hw_pagetable *old,
+					    struct iommufd_hw_pagetable *hwpt)
+{
+}
+
+static inline void iommufd_lu_replace_end(struct iommufd_hw_pagetable *old,
+					  struct iommufd_hw_pagetable *hwpt)
+{
 }
 
 static inline int iommufd_lu_init(void) { return 0; }
