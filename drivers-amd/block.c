@@ -104,7 +104,7 @@ static unsigned long *recorded_rids(struct amd_iommu_pci_seg *pci_seg, bool soun
 
 	map.rids = bitmap_zalloc(pci_seg->last_bdf + 1, GFP_KERNEL);
 	if (map.rids)
-		iommu_lu_for_each_incoming(mark_rids, &map);
+		iommu_lu_walk_incoming(mark_rids, &map);
 	return map.rids;
 }
 

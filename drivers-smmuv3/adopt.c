@@ -2,13 +2,13 @@
 /*
  * Arm SMMUv3 live update: the new kernel takes an SMMU over.
  *
- * What the driver does when it finds an SMMU enabled is what is wanted if it cannot be
- * taken over: SMMU_GBPA is set to abort, then the SMMU is turned off, and comes back with a
- * stream table in which everything aborts. So this only has to decide, and the driver's
- * reset leaves out the steps that are not allowed while the SMMU is enabled.
+ * One that cannot be taken over is turned off, see smmu_lu_turn_off(), and the driver sets it
+ * up with a stream table in which everything aborts. In the reset of one that is taken over
+ * the driver leaves out the steps that are not allowed while the SMMU is enabled.
  */
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -37,16 +37,27 @@ static int owner_of(struct xarray *owners, struct iommu_lu_device *ldev, const c
 	pr_err("%04x:%02x:%02x.%x: %s %u belongs to another domain\n", ldev->ser.segment,
 	       ldev->ser.bdf >> 8, (ldev->ser.bdf >> 3) & 0x1f, ldev->ser.bdf & 7, what, did);
 	ldev->failed = -EINVAL;
+	/* nothing to give back */
+	ldev->ser.smmuv3.did = 0;
 	return 1;
 }
 
-static int reserve_asid(struct iommu_lu_device *ldev, void *owners)
+/**
+ * smmu_lu_reserve_asid - nobody but its domain gets the ASID of a device
+ * @ldev: record; failed afterwards if the ASID is that of another domain
+ * @owners: xarray of the domains that have an ASID, by ASID
+ */
+VISIBLE_IF_KUNIT int smmu_lu_reserve_asid(struct iommu_lu_device *ldev, void *owners)
 {
 	int ret;
 
-	if (ldev->failed || ldev->unit->failed || ldev->unit->ser.type != IOMMU_HW_SER_SMMUV3 ||
+	if (ldev->failed || ldev->unit->ser.type != IOMMU_HW_SER_SMMUV3 ||
 	    ldev->domain->ser.format != IOMMU_DOMAIN_SER_FMT_ARM_LPAE_S1)
 		return 0;
+	if (ldev->unit->failed) {
+		ldev->ser.smmuv3.did = 0;
+		return 0;
+	}
 	ret = owner_of(owners, ldev, "ASID");
 	if (ret)
 		return min(ret, 0);
@@ -65,14 +76,20 @@ static int reserve_asids(void)
 	if (asids.done)
 		return asids.ret;
 	xa_init(&owners);
-	asids.ret = iommu_lu_walk_incoming(reserve_asid, &owners);
+	asids.ret = iommu_lu_walk_incoming(smmu_lu_reserve_asid, &owners);
 	xa_destroy(&owners);
 	asids.done = true;
 	return asids.ret;
 }
 
-/* VMIDs belong to an SMMU; no domain of it exists yet. */
-static int reserve_vmids(struct arm_smmu_device *smmu, struct iommu_lu_unit *unit)
+/**
+ * smmu_lu_reserve_vmids - nobody but their domains get the VMIDs of devices
+ * @smmu: SMMU; VMIDs belong to it, and no domain of it exists yet
+ * @unit: its record; of two devices with one VMID and different domains the second has failed
+ *	afterwards
+ */
+VISIBLE_IF_KUNIT int smmu_lu_reserve_vmids(struct arm_smmu_device *smmu,
+					   struct iommu_lu_unit *unit)
 {
 	struct iommu_lu_device *ldev;
 	struct xarray owners;
@@ -92,6 +109,54 @@ static int reserve_vmids(struct arm_smmu_device *smmu, struct iommu_lu_unit *uni
 	return min(ret, 0);
 }
 
+static u16 id_of(struct iommu_domain *domain)
+{
+	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
+
+	return smmu_domain->stage == ARM_SMMU_DOMAIN_S1 ? smmu_domain->cd.asid :
+							  smmu_domain->s2_cfg.vmid;
+}
+
+/**
+ * smmu_lu_drop_id - release the ASID or VMID of a device that is not taken over
+ * @ldev: record, failed itself or with its unit; its entries are removed or the SMMU is off,
+ *	so the id is in no TLB any more
+ *
+ * Unless the domain has got it, or another device may still come for it.
+ */
+void smmu_lu_drop_id(struct iommu_lu_device *ldev)
+{
+	struct iommu_lu_domain *ldom = ldev->domain;
+	struct iommu_lu_unit *unit = ldev->unit;
+	struct iommu_lu_device *other;
+	u16 did = ldev->ser.smmuv3.did;
+
+	if (!did || (ldom->domain && id_of(ldom->domain) == did))
+		return;
+	for (other = unit->first; other; other = other->next)
+		if (other->domain == ldom && other->ser.smmuv3.did == did &&
+		    !other->failed && !unit->failed)
+			return;
+	for (other = unit->first; other; other = other->next)
+		if (other->domain == ldom && other->ser.smmuv3.did == did)
+			other->ser.smmuv3.did = 0;
+	if (ldom->ser.format == IOMMU_DOMAIN_SER_FMT_ARM_LPAE_S1) {
+		guard(mutex)(&arm_smmu_asid_lock);
+		xa_release(&arm_smmu_asid_xa, did);
+	} else if (unit->iommu) {
+		ida_free(&to_smmu(unit->iommu)->vmid_map, did);
+	}
+}
+
+/* Those of the SMMU itself go with it. */
+static void drop_ids(struct iommu_lu_unit *unit)
+{
+	struct iommu_lu_device *ldev;
+
+	for (ldev = unit->first; ldev; ldev = ldev->next)
+		smmu_lu_drop_id(ldev);
+}
+
 /* --- stream table ---------------------------------------------------------- */
 
 /* Which streams have a right to be as they are, and where to read their entries. */
@@ -109,29 +174,65 @@ static int mark_devices(struct iommu_lu_unit *unit, struct xarray *sids)
 		if (ldev->failed)
 			continue;
 		for (i = 0; i < ldev->ser.nr_rids && !ret; i++)
-			ret = xa_err(xa_store(sids, ldev->ser.smmuv3.sids[i], SMMU_LU_SID_DEVICE,
-					      GFP_KERNEL));
+			ret = xa_err(xa_store(sids, ldev->ser.smmuv3.sids[i], ldev, GFP_KERNEL));
 	}
 	return ret;
 }
 
 /*
- * What nobody has a sound record of aborts from here on. The stores take effect when
- * all configuration is invalidated, as soon as there is a command queue.
+ * What is not as somebody's sound record says aborts from here on. The stores take effect
+ * when all configuration is invalidated, as soon as there is a command queue.
  */
 static void block_unknown(struct arm_smmu_device *smmu, struct xarray *sids,
 			  struct arm_smmu_ste *stes, u32 nr, u32 first)
 {
+	struct iommu_lu_device *ldev;
+	void *whose;
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
 		if (smmu_lu_ste_blocks(&stes[i]) ||
 		    smmu_lu_keeps_stream(sids, first + i, &stes[i]))
 			continue;
-		dev_err(smmu->dev, "iommu_lu: stream %#x is blocked: there is no record of it\n",
-			first + i);
+		whose = xa_load(sids, first + i);
+		ldev = whose == SMMU_LU_SID_RMR ? NULL : whose;
+		dev_err(smmu->dev, "iommu_lu: stream %#x is blocked: %s\n", first + i,
+			ldev ? "stream table entry differs" : "there is no record of it");
+		if (ldev)
+			ldev->failed = -EINVAL;
 		smmu_lu_abort_stream(&stes[i]);
 	}
+}
+
+/* The table is the SMMU's own from here on, or given back if the SMMU cannot be taken over. */
+static void *restore_strtab(struct arm_smmu_device *smmu, phys_addr_t pa, size_t size)
+{
+	void *table = smmu_lu_restore_table(pa, size);
+
+	if (table)
+		iommu_pages_list_add(&smmu->lu.inherited, table);
+	return table;
+}
+
+static void free_inherited(struct arm_smmu_device *smmu)
+{
+	iommu_put_pages_list(&smmu->lu.inherited);
+	INIT_LIST_HEAD(&smmu->lu.inherited.pages);
+}
+
+/*
+ * Added when all of the table is there, so that it comes before anything that the SMMU uses is
+ * freed. The driver has no action of its own yet that turns the SMMU off.
+ */
+static void release_strtab(void *arg)
+{
+	struct arm_smmu_device *smmu = arg;
+
+	smmu_lu_abandon(smmu);
+	if (smmu->lu.adopted)
+		dev_err(smmu->dev, "iommu_lu: may still be using its stream table, leaked\n");
+	else
+		free_inherited(smmu);
 }
 
 static int adopt_linear(struct arm_smmu_device *smmu, const struct iommu_smmuv3_ser *ser,
@@ -141,15 +242,14 @@ static int adopt_linear(struct arm_smmu_device *smmu, const struct iommu_smmuv3_
 	struct arm_smmu_ste *table;
 
 	*why = "stream table is not inherited memory";
-	table = smmu_lu_restore_table(ser->strtab_pa, strtab->size);
+	table = restore_strtab(smmu, ser->strtab_pa, strtab->size);
 	if (!table)
 		return -EINVAL;
 	block_unknown(smmu, sids, table, strtab->entries, 0);
 	cfg->linear.table = table;
 	cfg->linear.ste_dma = ser->strtab_pa;
 	cfg->linear.num_ents = strtab->entries;
-	*why = "out of memory";
-	return smmu_lu_manage_strtab(smmu, table);
+	return 0;
 }
 
 static int adopt_two_level(struct arm_smmu_device *smmu, const struct iommu_smmuv3_ser *ser,
@@ -176,44 +276,23 @@ static int adopt_two_level(struct arm_smmu_device *smmu, const struct iommu_smmu
 	if (!l2ptrs)
 		return -ENOMEM;
 	*why = "stream tables are not inherited memory";
-	if (!smmu_lu_restore_table(ser->strtab_pa, strtab->size))
+	if (!restore_strtab(smmu, ser->strtab_pa, strtab->size))
 		return -EINVAL;
 	for (i = 0; i < strtab->entries; i++) {
 		smmu_lu_parse_l1(le64_to_cpu(l1[i].l2ptr), &pa);
 		if (!pa)
 			continue;
-		l2ptrs[i] = smmu_lu_restore_table(pa, sizeof(*l2ptrs[i]));
+		l2ptrs[i] = restore_strtab(smmu, pa, sizeof(*l2ptrs[i]));
 		if (!l2ptrs[i])
 			return -EINVAL;
 		block_unknown(smmu, sids, l2ptrs[i]->stes, STRTAB_NUM_L2_STES,
 			      i * STRTAB_NUM_L2_STES);
 	}
-
-	*why = "out of memory";
-	if (smmu_lu_manage_strtab(smmu, l1))
-		return -ENOMEM;
-	for (i = 0; i < strtab->entries; i++)
-		if (l2ptrs[i] && smmu_lu_manage_strtab(smmu, l2ptrs[i]))
-			return -ENOMEM;
 	cfg->l2.l1tab = l1;
 	cfg->l2.l2ptrs = l2ptrs;
 	cfg->l2.l1_dma = ser->strtab_pa;
 	cfg->l2.num_l1_ents = strtab->entries;
 	return 0;
-}
-
-/* What arm_smmu_device_reset() programs. */
-static u32 want_cr1(void)
-{
-	return FIELD_PREP(CR1_TABLE_SH, ARM_SMMU_SH_ISH) |
-	       FIELD_PREP(CR1_TABLE_OC, CR1_CACHE_WB) | FIELD_PREP(CR1_TABLE_IC, CR1_CACHE_WB) |
-	       FIELD_PREP(CR1_QUEUE_SH, ARM_SMMU_SH_ISH) |
-	       FIELD_PREP(CR1_QUEUE_OC, CR1_CACHE_WB) | FIELD_PREP(CR1_QUEUE_IC, CR1_CACHE_WB);
-}
-
-static u32 want_cr2(struct arm_smmu_device *smmu)
-{
-	return CR2_PTM | CR2_RECINVSID | (smmu->features & ARM_SMMU_FEAT_E2H ? CR2_E2H : 0);
 }
 
 static int check_unit(struct arm_smmu_device *smmu, const struct iommu_smmuv3_ser *ser,
@@ -229,7 +308,7 @@ static int check_unit(struct arm_smmu_device *smmu, const struct iommu_smmuv3_se
 	if (smmu->impl_ops)
 		return -EINVAL;
 	smmu_lu_read_regs(smmu, &now);
-	*why = smmu_lu_regs_differ(ser, &now, want_cr1(), want_cr2(smmu));
+	*why = smmu_lu_regs_differ(ser, &now, smmu_lu_want_cr1(), smmu_lu_want_cr2(smmu));
 	if (*why)
 		return -EINVAL;
 	*why = "it does not respond";
@@ -259,7 +338,7 @@ static int adopt(struct arm_smmu_device *smmu, struct iommu_lu_unit *unit, const
 	if (ret)
 		return ret;
 	*why = "an ASID or VMID cannot be had";
-	ret = reserve_asids() ?: reserve_vmids(smmu, unit);
+	ret = reserve_asids() ?: smmu_lu_reserve_vmids(smmu, unit);
 	if (ret)
 		return ret;
 
@@ -270,6 +349,10 @@ static int adopt(struct arm_smmu_device *smmu, struct iommu_lu_unit *unit, const
 		ret = strtab.two_level ? adopt_two_level(smmu, ser, &strtab, &sids, why) :
 					 adopt_linear(smmu, ser, &strtab, &sids, why);
 	xa_destroy(&sids);
+	if (ret)
+		return ret;
+	*why = "out of memory";
+	ret = devm_add_action(smmu->dev, release_strtab, smmu);
 	if (ret)
 		return ret;
 	/* the kind of table is in use already, whatever this kernel would choose */
@@ -283,14 +366,20 @@ static int adopt(struct arm_smmu_device *smmu, struct iommu_lu_unit *unit, const
 /**
  * smmu_lu_adopt - take an SMMU over while it is enabled
  * @smmu: SMMU, no stream table yet
+ * @ret: 0 if it has got its stream table, or why the driver must not go on
  *
- * Return: true if the SMMU has got its stream table. If not, it shall have a new one.
+ * An SMMU that cannot be taken over is turned off at once, and blocks.
+ *
+ * Return: false if it shall have a new stream table.
  */
-bool smmu_lu_adopt(struct arm_smmu_device *smmu)
+bool smmu_lu_adopt(struct arm_smmu_device *smmu, int *ret)
 {
 	struct iommu_lu_unit *unit;
 	const char *why = "no usable record";
+	bool running;
 
+	INIT_LIST_HEAD(&smmu->lu.inherited.pages);
+	smmu_lu_init_pages(smmu);
 	if (!iommu_lu_inherited())
 		return false;
 
@@ -298,23 +387,33 @@ bool smmu_lu_adopt(struct arm_smmu_device *smmu)
 	/* also for an SMMU that has nothing to take over: ASIDs are shared */
 	reserve_asids();
 	unit = iommu_lu_unit_incoming(smmu->lu.base);
-	if (unit && !unit->failed)
+	if (unit && !unit->failed) {
 		unit->failed = adopt(smmu, unit, &why);
-	if (!unit || unit->failed) {
-		memset(&smmu->strtab_cfg, 0, sizeof(smmu->strtab_cfg));
+		if (!unit->failed) {
+			unit->iommu = &smmu->iommu;
+			smmu->lu.adopted = true;
+			dev_info(smmu->dev, "iommu_lu: adopted, %s stream table\n",
+				 smmu->features & ARM_SMMU_FEAT_2_LVL_STRTAB ? "2-level" : "linear");
+			*ret = 0;
+			return true;
+		}
+		drop_ids(unit);
 		ida_destroy(&smmu->vmid_map);
-		if (unit || readl_relaxed(smmu->base + ARM_SMMU_CR0) & CR0_SMMUEN)
-			dev_err(smmu->dev,
-				"iommu_lu: not taken over: %s; everything behind it is blocked\n",
-				why);
-		return false;
+		memset(&smmu->strtab_cfg, 0, sizeof(smmu->strtab_cfg));
 	}
 
-	unit->iommu = &smmu->iommu;
-	smmu->lu.adopted = true;
-	dev_info(smmu->dev, "iommu_lu: adopted, %s stream table\n",
-		 smmu->features & ARM_SMMU_FEAT_2_LVL_STRTAB ? "2-level" : "linear");
-	return true;
+	running = readl_relaxed(smmu->base + ARM_SMMU_CR0) & CR0_SMMUEN;
+	if (unit || running)
+		dev_err(smmu->dev,
+			"iommu_lu: not taken over: %s; everything behind it is blocked\n", why);
+	/* what was restored is not given back while it may be in use */
+	if (running) {
+		*ret = smmu_lu_turn_off(smmu);
+		if (*ret)
+			return true;
+	}
+	free_inherited(smmu);
+	return false;
 }
 
 /* --- reset ---------------------------------------------------------------- */
@@ -358,32 +457,32 @@ int smmu_lu_take_over(struct arm_smmu_device *smmu, u32 keep)
  * smmu_lu_abandon - the driver gives up after the SMMU was taken over
  * @smmu: SMMU that is about to be turned off
  *
- * SMMU_GBPA aborts from then on. Devices that are known already are stopped first; others
- * are stopped when they are probed, if an SMMU is found for them.
+ * Devices that are known already are stopped first; others are stopped when they are probed,
+ * if an SMMU is found for them. @smmu->lu.adopted stays set if the SMMU cannot be turned off
+ * and may still be using its tables.
+ *
+ * Return: true if it was turned off here, false if it was not taken over.
  */
-void smmu_lu_abandon(struct arm_smmu_device *smmu)
+bool smmu_lu_abandon(struct arm_smmu_device *smmu)
 {
-	struct iommu_lu_device *ldev;
 	struct iommu_lu_unit *unit;
-	struct pci_dev *pdev;
 
 	/* at shutdown the driver may come by, too, and nobody gives up */
 	if (!smmu->lu.adopted || system_state > SYSTEM_RUNNING)
-		return;
-	smmu->lu.adopted = false;
+		return false;
 	unit = iommu_lu_unit_incoming(smmu->lu.base);
-	if (!unit)
-		return;
-	unit->failed = -EIO;
-	unit->iommu = NULL;
-	for (ldev = unit->first; ldev; ldev = ldev->next) {
-		pdev = pci_get_domain_bus_and_slot(ldev->ser.segment, ldev->ser.bdf >> 8,
-						   ldev->ser.bdf & 0xff);
-		if (pdev)
-			iommu_lu_pci_quiesce(&pdev->dev);
-		pci_dev_put(pdev);
+	if (unit && unit->iommu) {
+		unit->failed = -EIO;
+		unit->iommu = NULL;
+		iommu_lu_quiesce_incoming(unit);
+		dev_err(smmu->dev, "iommu_lu: given up, everything behind it is blocked\n");
 	}
-	dev_err(smmu->dev, "iommu_lu: given up, everything behind it is blocked\n");
+	if (smmu_lu_turn_off(smmu))
+		return true;
+	smmu->lu.adopted = false;
+	if (unit)
+		drop_ids(unit);
+	return true;
 }
 
 /**

@@ -2,10 +2,11 @@
 /*
  * Arm SMMUv3 live update: memory of stream tables and context descriptor tables.
  *
- * It must be memory that can be handed over in place. The DMA API may take it from
- * CMA, and in a kernel that was itself started by a live update CMA lies where the
- * next kernel allocates; it may also be smaller than what was handed over says. So it comes
- * from iommu-pages, like the page tables: one naturally aligned folio each.
+ * It must be memory that can be handed over in place. What the DMA API allocates may lie in
+ * CMA. In a kernel that was itself started by a live update, CMA is part of the scratch memory
+ * of KHO, and that is where the next kernel allocates from before it knows what it inherits.
+ * Nor need it be a folio of its own, which is what KHO hands over. So tables come from
+ * iommu-pages, like page tables: one naturally aligned folio each.
  */
 #include <linux/device/devres.h>
 #include <linux/dma-mapping.h>
@@ -15,20 +16,30 @@
 #include "internal.h"
 
 /**
+ * smmu_lu_init_pages - decide once where the tables of an SMMU come from
+ * @smmu: SMMU that has no table yet
+ *
+ * From the DMA API if live update is off, or if the SMMU does not snoop, does not see all
+ * memory, or not at the same addresses. It cannot be preserved then.
+ */
+void smmu_lu_init_pages(struct arm_smmu_device *smmu)
+{
+	smmu->lu.own_pages = liveupdate_enabled() && smmu->features & ARM_SMMU_FEAT_COHERENCY &&
+			     !smmu->dev->dma_range_map &&
+			     PFN_PHYS(max_pfn) - 1 <= DMA_BIT_MASK(smmu->oas);
+}
+
+/**
  * smmu_lu_own_pages - is a table of this size allocated here?
  * @smmu: SMMU
  * @size: in bytes
  *
  * Always the same for an SMMU and a size, so that what is freed is known to have been
- * allocated in the same way. If not, the DMA API is used, and the SMMU cannot be preserved:
- * it does not snoop, does not see all memory, or not at the same addresses; or the table
- * is larger than any folio.
+ * allocated in the same way. What is larger than any folio comes from the DMA API.
  */
 bool smmu_lu_own_pages(struct arm_smmu_device *smmu, size_t size)
 {
-	return liveupdate_enabled() && smmu->features & ARM_SMMU_FEAT_COHERENCY &&
-	       !smmu->dev->dma_range_map && size <= PAGE_SIZE << MAX_PAGE_ORDER &&
-	       PFN_PHYS(max_pfn) - 1 <= DMA_BIT_MASK(smmu->oas);
+	return smmu->lu.own_pages && size <= PAGE_SIZE << MAX_PAGE_ORDER;
 }
 
 /**
@@ -49,8 +60,14 @@ void *smmu_lu_alloc_table(struct arm_smmu_device *smmu, size_t size, dma_addr_t 
 	if (!smmu_lu_own_pages(smmu, size))
 		return dma_alloc_coherent(smmu->dev, size, dma, GFP_KERNEL);
 	table = iommu_alloc_pages_node_sz(dev_to_node(smmu->dev), GFP_KERNEL, size);
-	if (table)
-		*dma = virt_to_phys(table);
+	if (!table)
+		return NULL;
+	*dma = virt_to_phys(table);
+	/* memory that was added since the SMMU was set up */
+	if (*dma + size - 1 > DMA_BIT_MASK(smmu->oas)) {
+		iommu_free_pages(table);
+		return NULL;
+	}
 	return table;
 }
 
@@ -69,16 +86,6 @@ static void free_strtab(void *table)
 }
 
 /**
- * smmu_lu_manage_strtab - let a stream table live as long as the driver is bound
- * @smmu: SMMU
- * @table: from iommu-pages; not freed on error
- */
-int smmu_lu_manage_strtab(struct arm_smmu_device *smmu, void *table)
-{
-	return devm_add_action(smmu->dev, free_strtab, table);
-}
-
-/**
  * smmu_lu_alloc_strtab - the same for stream tables, which are managed
  * @smmu: SMMU
  * @size: in bytes
@@ -93,7 +100,7 @@ void *smmu_lu_alloc_strtab(struct arm_smmu_device *smmu, size_t size, dma_addr_t
 	if (!smmu_lu_own_pages(smmu, size))
 		return dmam_alloc_coherent(smmu->dev, size, dma, GFP_KERNEL);
 	table = smmu_lu_alloc_table(smmu, size, dma);
-	if (table && smmu_lu_manage_strtab(smmu, table)) {
+	if (table && devm_add_action(smmu->dev, free_strtab, table)) {
 		iommu_free_pages(table);
 		return NULL;
 	}

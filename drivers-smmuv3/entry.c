@@ -6,6 +6,9 @@
 #include "../../arm/arm-smmu-v3/arm-smmu-v3.h"
 #include "entry.h"
 
+/* the driver knows it from elsewhere */
+#define SMMU_LU_IDR0_BTM	BIT(5)
+
 /* Context descriptor tables of the second level have 1024 entries of 64 bytes. */
 static_assert(sizeof(struct arm_smmu_cdtab_l2) == SZ_64K);
 static_assert(sizeof(struct arm_smmu_strtab_l2) == SZ_16K);
@@ -177,13 +180,16 @@ bool smmu_lu_ste_one_store(const struct arm_smmu_ste *from, const struct arm_smm
  *
  * CR1.TABLE_*, CR2 and the stream table base are not to be written while the SMMU is
  * enabled, so they must be what is wanted already. CR2.E2H also decides which TLB
- * maintenance commands reach the entries.
+ * maintenance commands reach the entries. What the driver writes to CR2 need not stick:
+ * PTM is RES0 without broadcast TLB maintenance, and E2H without EL2.
  *
  * Return: NULL if it can be taken over, or what is wrong.
  */
 const char *smmu_lu_regs_differ(const struct iommu_smmuv3_ser *record,
 				const struct iommu_smmuv3_ser *now, u32 cr1, u32 cr2)
 {
+	u32 res0 = (now->idr0 & SMMU_LU_IDR0_BTM ? 0 : CR2_PTM) | (now->idr0 & IDR0_HYP ? 0 : CR2_E2H);
+
 	if (record->idr0 != now->idr0 || record->idr1 != now->idr1 ||
 	    record->idr3 != now->idr3 || record->idr5 != now->idr5 ||
 	    record->iidr != now->iidr || record->aidr != now->aidr)
@@ -193,9 +199,9 @@ const char *smmu_lu_regs_differ(const struct iommu_smmuv3_ser *record,
 	if (record->strtab_base != now->strtab_base ||
 	    record->strtab_base_cfg != now->strtab_base_cfg)
 		return "stream table base differs";
-	if (record->cr1 != now->cr1 || record->cr2 != now->cr2)
+	if (record->cr1 != now->cr1 || (record->cr2 ^ now->cr2) & ~res0)
 		return "control registers differ";
-	if (now->cr1 != cr1 || now->cr2 != cr2)
+	if (now->cr1 != cr1 || (now->cr2 ^ cr2) & ~res0)
 		return "this kernel would control it differently";
 	return NULL;
 }

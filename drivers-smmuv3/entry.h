@@ -3,8 +3,8 @@
  * Stream table entries, context descriptors and registers as values: no locks, no
  * allocation, no access to registers. Checked by KUnit.
  *
- * Arm IHI 0070: 5.1 "Level 1 Stream Table Descriptor", 5.2 "Stream Table Entry",
- * 5.3 "Level 1 Context Descriptor", 5.4 "Context Descriptor", 6.3 registers.
+ * 5.1 "Level 1 Stream Table Descriptor", 5.2 "Stream Table Entry", 5.3 "Level 1 Context
+ * Descriptor", 5.4 "Context Descriptor", 6.3 "Register descriptions".
  */
 #ifndef SMMUV3_LU_ENTRY_H
 #define SMMUV3_LU_ENTRY_H

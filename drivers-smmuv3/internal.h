@@ -21,7 +21,8 @@ static inline struct arm_smmu_device *to_smmu(struct iommu_device *iommu)
 
 /**
  * struct smmu_lu_unit - what is prepared for an SMMU in the old kernel
- * @sids: stream ids that stay as they are, by whose they are: SMMU_LU_SID_*
+ * @sids: stream ids that stay as they are, by whose they are: struct iommu_lu_device, or
+ *	SMMU_LU_SID_RMR
  * @tables: by index into the first level: how many of @sids are in that table
  */
 struct smmu_lu_unit {
@@ -29,8 +30,7 @@ struct smmu_lu_unit {
 	struct xarray tables;
 };
 
-#define SMMU_LU_SID_DEVICE	xa_mk_value(1)
-#define SMMU_LU_SID_RMR		xa_mk_value(2)
+#define SMMU_LU_SID_RMR		xa_mk_value(1)
 
 /* Where iommufd finds the MSI doorbells that are mapped in a domain. */
 static inline void smmu_lu_set_msi(struct iommu_lu_domain *ldom)
@@ -41,20 +41,31 @@ static inline void smmu_lu_set_msi(struct iommu_lu_domain *ldom)
 }
 
 /* alloc.c */
+void smmu_lu_init_pages(struct arm_smmu_device *smmu);
 bool smmu_lu_own_pages(struct arm_smmu_device *smmu, size_t size);
 void *smmu_lu_restore_table(phys_addr_t pa, size_t size);
-int smmu_lu_manage_strtab(struct arm_smmu_device *smmu, void *table);
 
 /* smmuv3.c */
 void smmu_lu_read_regs(struct arm_smmu_device *smmu, struct iommu_smmuv3_ser *ser);
-void smmu_lu_issue(struct arm_smmu_device *smmu, struct arm_smmu_cmd cmd);
-void smmu_lu_flush_all(struct arm_smmu_device *smmu);
+u32 smmu_lu_want_cr1(void);
+u32 smmu_lu_want_cr2(struct arm_smmu_device *smmu);
+int smmu_lu_issue(struct arm_smmu_device *smmu, struct arm_smmu_cmd cmd);
+int smmu_lu_flush_all(struct arm_smmu_device *smmu);
+int smmu_lu_turn_off(struct arm_smmu_device *smmu);
+struct arm_smmu_ste *smmu_lu_find_step(struct arm_smmu_device *smmu, u32 sid);
 int smmu_lu_walk_rmrs(struct arm_smmu_device *smmu, int (*fn)(u32 sid, void *arg), void *arg);
 bool smmu_lu_keeps_stream(struct xarray *sids, u32 sid, const struct arm_smmu_ste *ste);
 void smmu_lu_abort_stream(struct arm_smmu_ste *ste);
 int smmu_lu_sids(struct arm_smmu_master *master, u32 *sids, unsigned int max);
 void smmu_lu_want_ste(struct arm_smmu_master *master, struct arm_smmu_domain *domain,
 		      struct arm_smmu_ste *ste);
+
+/* adopt.c */
+void smmu_lu_drop_id(struct iommu_lu_device *ldev);
+#if IS_ENABLED(CONFIG_KUNIT)
+int smmu_lu_reserve_asid(struct iommu_lu_device *ldev, void *owners);
+int smmu_lu_reserve_vmids(struct arm_smmu_device *smmu, struct iommu_lu_unit *unit);
+#endif
 
 /* preserve.c */
 int smmu_lu_preserve_unit(struct iommu_device *iommu, struct iommu_lu_unit *unit);
@@ -73,6 +84,8 @@ int smmu_lu_next_mapping(struct iommu_domain *domain, u64 iova, struct iommu_lu_
 int smmu_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 			   struct iommu_lu_device *ldev);
 void smmu_lu_quiesce_device(struct device *dev);
+void smmu_lu_forget_device(struct iommu_lu_device *ldev);
+bool smmu_lu_is_attached(struct arm_smmu_domain *domain, struct arm_smmu_master *master);
 
 /* replace.c */
 int smmu_lu_replace(struct arm_smmu_domain *new, struct arm_smmu_master *master,

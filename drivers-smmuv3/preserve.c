@@ -90,14 +90,10 @@ static int get_rmr(u32 sid, void *arg)
 {
 	struct iommu_lu_unit *unit = arg;
 	struct arm_smmu_device *smmu = to_smmu(unit->iommu);
-	struct arm_smmu_strtab_cfg *cfg = &smmu->strtab_cfg;
-	u32 idx = arm_smmu_strtab_l1_idx(sid);
 	int ret;
 
 	/* the driver has reported it, and let it be */
-	if (smmu->features & ARM_SMMU_FEAT_2_LVL_STRTAB ?
-		    idx >= cfg->l2.num_l1_ents || !cfg->l2.l2ptrs[idx] :
-		    sid >= cfg->linear.num_ents)
+	if (!smmu_lu_find_step(smmu, sid))
 		return 0;
 	ret = get_sid(smmu, unit, sid, SMMU_LU_SID_RMR);
 	return ret == -EBUSY ? 0 : ret;
@@ -116,18 +112,36 @@ static void put_all(struct arm_smmu_device *smmu, struct iommu_lu_unit *unit)
 	kfree(own);
 }
 
-static bool can_preserve(struct arm_smmu_device *smmu)
+/* What smmu_lu_shutdown() will leave of the registers. */
+static void read_kept_regs(struct arm_smmu_device *smmu, struct iommu_smmuv3_ser *ser)
+{
+	smmu_lu_read_regs(smmu, ser);
+	ser->cr0 &= CR0_SMMUEN | CR0_ATSCHK;
+}
+
+/* Are the registers what the record says, and what the next kernel wants them to be? */
+static const char *check_regs(struct arm_smmu_device *smmu, const struct iommu_smmuv3_ser *ser)
+{
+	struct iommu_smmuv3_ser now = {};
+
+	read_kept_regs(smmu, &now);
+	return smmu_lu_regs_differ(ser, &now, smmu_lu_want_cr1(), smmu_lu_want_cr2(smmu));
+}
+
+static bool can_preserve(struct arm_smmu_device *smmu, const struct iommu_smmuv3_ser *ser)
 {
 	struct smmu_lu_strtab strtab;
 	const char *why = NULL;
-	u32 cfg = readl_relaxed(smmu->base + ARM_SMMU_STRTAB_BASE_CFG);
 
 	if (!(smmu->features & ARM_SMMU_FEAT_COHERENCY))
 		why = "it does not snoop the CPU's caches";
 	else if (smmu->impl_ops)
 		why = "the extensions of this implementation are not carried";
-	else if (smmu_lu_parse_strtab_cfg(cfg, &strtab) || !smmu_lu_own_pages(smmu, strtab.size))
+	else if (smmu_lu_parse_strtab_cfg(ser->strtab_base_cfg, &strtab) ||
+		 !smmu_lu_own_pages(smmu, strtab.size))
 		why = "its stream table is not in memory that can be handed over";
+	else
+		why = check_regs(smmu, ser);
 	if (why)
 		dev_err(smmu->dev, "iommu_lu: %s\n", why);
 	return !why;
@@ -140,7 +154,8 @@ int smmu_lu_preserve_unit(struct iommu_device *iommu, struct iommu_lu_unit *unit
 	struct smmu_lu_unit *own;
 	int ret;
 
-	if (!can_preserve(smmu))
+	read_kept_regs(smmu, ser);
+	if (!can_preserve(smmu, ser))
 		return -EOPNOTSUPP;
 
 	own = kzalloc_obj(*own);
@@ -163,9 +178,6 @@ int smmu_lu_preserve_unit(struct iommu_device *iommu, struct iommu_lu_unit *unit
 
 	unit->ser.token = smmu->lu.base;
 	unit->ser.type = IOMMU_HW_SER_SMMUV3;
-	smmu_lu_read_regs(smmu, ser);
-	/* what smmu_lu_shutdown() leaves of it */
-	ser->cr0 &= CR0_SMMUEN | CR0_ATSCHK;
 	return 0;
 }
 
@@ -315,7 +327,7 @@ int smmu_lu_preserve_device(struct device *dev, struct iommu_domain *domain,
 		return ret;
 
 	for (i = 0; i < ser->nr_rids; i++) {
-		ret = get_sid(master->smmu, ldev->unit, ser->smmuv3.sids[i], SMMU_LU_SID_DEVICE);
+		ret = get_sid(master->smmu, ldev->unit, ser->smmuv3.sids[i], ldev);
 		if (ret == -EBUSY) {
 			dev_err(dev, "iommu_lu: firmware uses stream %#x, too\n",
 				ser->smmuv3.sids[i]);
@@ -352,7 +364,14 @@ void smmu_lu_unpreserve_device(struct device *dev, struct iommu_domain *domain,
 
 int smmu_lu_freeze_device(struct device *dev, struct iommu_lu_device *ldev)
 {
-	return check_live(dev_iommu_priv_get(dev), &ldev->ser);
+	struct arm_smmu_master *master = dev_iommu_priv_get(dev);
+	const char *why = check_regs(master->smmu, &ldev->unit->ser.smmuv3);
+
+	if (why) {
+		dev_err(master->smmu->dev, "iommu_lu: %s\n", why);
+		return -EBUSY;
+	}
+	return check_live(master, &ldev->ser);
 }
 
 /* --- domains -------------------------------------------------------------- */

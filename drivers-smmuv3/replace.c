@@ -11,7 +11,9 @@
  * Stage 2: the entry itself holds S2VMID and S2TTB, in two places. So the new domain takes
  * over the VMID, and S2TTB alone is changed. Until the VMID is invalidated the TLB may hold
  * translations of both tables: that is allowed only where they agree, because entries of
- * different size for one address would be in conflict (3.17.1 "TLB conflict").
+ * different size for one address would be in conflict (3.20.1 "TLB conflict"). A VMID stands
+ * for one table, so this is possible only if no other device is on the restored domain, or may
+ * still come for it.
  *
  * From one stage to the other there is no way without a gap.
  */
@@ -35,17 +37,28 @@ static bool one_store(struct arm_smmu_master *master, const struct arm_smmu_ste 
 	return true;
 }
 
+/* The device is on its new domain, and cannot go back. */
+static void must_be_done(struct arm_smmu_master *master, int ret)
+{
+	if (ret)
+		dev_err(master->smmu->dev,
+			"iommu_lu: does not respond, %s may go on with the domain it had\n",
+			dev_name(master->dev));
+}
+
 /* Descriptors that were read through the old pointer. */
-static void forget_descriptors(struct arm_smmu_master *master)
+static int forget_descriptors(struct arm_smmu_master *master)
 {
 	struct arm_smmu_cmd cmd;
 	unsigned int i;
+	int ret = 0;
 
-	for (i = 0; i < master->num_streams; i++) {
+	for (i = 0; i < master->num_streams && !ret; i++) {
 		cmd = arm_smmu_make_cmd_op(CMDQ_OP_CFGI_CD_ALL);
 		cmd.data[0] |= FIELD_PREP(CMDQ_CFGI_0_SID, master->streams[i].id);
-		smmu_lu_issue(master->smmu, cmd);
+		ret = smmu_lu_issue(master->smmu, cmd);
 	}
+	return ret;
 }
 
 static int replace_s1(struct arm_smmu_domain *new, struct arm_smmu_master *master,
@@ -75,7 +88,7 @@ static int replace_s1(struct arm_smmu_domain *new, struct arm_smmu_master *maste
 		arm_smmu_make_cdtable_ste(&ste, master, state->ats_enabled,
 					  STRTAB_STE_1_S1DSS_SSID0);
 		arm_smmu_install_ste_for_dev(master, &ste);
-		forget_descriptors(master);
+		must_be_done(master, forget_descriptors(master));
 		arm_smmu_attach_commit(state);
 	}
 
@@ -92,6 +105,25 @@ err_free:
 	return ret;
 }
 
+/* Is there no device, and will there be none, that shares the domain with this one? */
+static bool alone(struct arm_smmu_domain *domain, struct arm_smmu_master *master)
+{
+	struct iommu_lu_domain *ldom = domain->domain.lu;
+	struct iommu_lu_device *ldev = master->dev->iommu->lu;
+
+	scoped_guard(spinlock_irqsave, &domain->devices_lock)
+		if (!list_is_singular(&domain->devices))
+			return false;
+	/* it was here before, and had to come back */
+	if (!ldev)
+		return false;
+	for (ldev = ldev->unit->first; ldev; ldev = ldev->next)
+		if (ldev->domain == ldom && !ldev->dev && !ldev->failed)
+			return false;
+	return true;
+}
+
+/* Nobody maps or unmaps in @new meanwhile, see iommufd_lu_replace_begin(). */
 static int replace_s2(struct arm_smmu_domain *new, struct arm_smmu_master *master,
 		      struct arm_smmu_domain *old, struct arm_smmu_attach_state *state)
 {
@@ -99,17 +131,18 @@ static int replace_s2(struct arm_smmu_domain *new, struct arm_smmu_master *maste
 	struct arm_smmu_ste ste;
 	int ret;
 
-	/* without the lock: whoever changes the new tables meanwhile has himself to blame */
 	if (new->nest_parent || !arm_lpae_lu_agree(old->pgtbl_ops, new->pgtbl_ops))
 		return -EOPNOTSUPP;
 
 	guard(mutex)(&arm_smmu_asid_lock);
-	if (own != vmid) {
-		/* it is known to the TLB by its own already, or another one was here before */
-		if (old->lu_id_given || !list_empty(&new->devices))
-			return -EOPNOTSUPP;
-		new->s2_cfg.vmid = vmid;
+	if (!alone(old, master)) {
+		dev_err(master->dev, "iommu_lu: another device is on its restored domain\n");
+		return -EOPNOTSUPP;
 	}
+	/* it is known to the TLB by its own VMID already */
+	if (!list_empty(&new->devices))
+		return -EOPNOTSUPP;
+	new->s2_cfg.vmid = vmid;
 	smmu_lu_want_ste(master, new, &ste);
 	ret = one_store(master, &ste) ? arm_smmu_attach_prepare(state, &new->domain) : -EOPNOTSUPP;
 	if (ret) {
@@ -118,13 +151,12 @@ static int replace_s2(struct arm_smmu_domain *new, struct arm_smmu_master *maste
 	}
 	arm_smmu_make_s2_domain_ste(&ste, master, new, state->ats_enabled);
 	arm_smmu_install_ste_for_dev(master, &ste);
-	/* also if another device is still on the old domain */
-	smmu_lu_issue(master->smmu, arm_smmu_make_cmd_tlbi(CMDQ_OP_TLBI_S12_VMALL, 0, vmid));
+	must_be_done(master, smmu_lu_issue(master->smmu,
+					   arm_smmu_make_cmd_tlbi(CMDQ_OP_TLBI_S12_VMALL, 0, vmid)));
 	arm_smmu_attach_commit(state);
-	if (own != vmid) {
-		old->lu_id_given = true;
-		ida_free(&master->smmu->vmid_map, own);
-	}
+	/* nobody can be attached to it any more */
+	old->lu_id_given = true;
+	ida_free(&master->smmu->vmid_map, own);
 	return 0;
 }
 

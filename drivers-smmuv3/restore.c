@@ -131,6 +131,19 @@ static void free_cd_table(struct arm_smmu_ctx_desc_cfg *cd_table)
 	iommu_free_pages(cd_table->l2.l1tab);
 }
 
+/* The record of a device, if it is one of this SMMU's. */
+static struct iommu_lu_device *incoming(struct arm_smmu_master *master)
+{
+	struct iommu_lu_device *ldev;
+	struct pci_dev *pdev;
+
+	if (!dev_is_pci(master->dev))
+		return NULL;
+	pdev = to_pci_dev(master->dev);
+	ldev = iommu_lu_device_incoming(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+	return ldev && ldev->unit && ldev->unit->iommu == &master->smmu->iommu ? ldev : NULL;
+}
+
 static bool has_entries(struct arm_smmu_master *master)
 {
 	struct arm_smmu_ste *ste;
@@ -153,7 +166,9 @@ static void block(struct arm_smmu_master *master)
 	arm_smmu_make_abort_ste(&abort);
 	arm_smmu_install_ste_for_dev(master, &abort);
 	/* An id that belongs to no domain must not be in the TLB. */
-	smmu_lu_flush_all(master->smmu);
+	if (smmu_lu_flush_all(master->smmu))
+		dev_err(master->smmu->dev, "iommu_lu: does not respond, %s may not be blocked\n",
+			dev_name(master->dev));
 }
 
 /**
@@ -168,17 +183,13 @@ void smmu_lu_probe(struct arm_smmu_master *master)
 	struct arm_smmu_device *smmu = master->smmu;
 	struct arm_smmu_ctx_desc_cfg cd_table = {};
 	const char *why = "there is no record of it";
-	struct iommu_lu_device *ldev = NULL;
 	struct device *dev = master->dev;
-	struct pci_dev *pdev;
+	struct iommu_lu_device *ldev;
 
 	if (!smmu->lu.adopted || !has_entries(master))
 		return;
-	if (dev_is_pci(dev)) {
-		pdev = to_pci_dev(dev);
-		ldev = iommu_lu_device_incoming(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
-	}
-	if (ldev && !ldev->dev && ldev->unit && ldev->unit->iommu == &smmu->iommu) {
+	ldev = incoming(master);
+	if (ldev && !ldev->dev) {
 		why = "its record is not sound";
 		if (!ldev->failed) {
 			why = adopt_device(master, &ldev->ser, &cd_table);
@@ -298,12 +309,45 @@ int smmu_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 void smmu_lu_quiesce_device(struct device *dev)
 {
 	struct arm_smmu_master *master = dev_iommu_priv_get(dev);
+	struct iommu_lu_device *ldev = incoming(master);
 
 	if (has_entries(master))
 		block(master);
+	if (ldev)
+		smmu_lu_drop_id(ldev);
 }
 
-static bool is_attached(struct arm_smmu_domain *domain, struct arm_smmu_master *master)
+/*
+ * Nobody else has its stream ids, as long as the entries are as they were recorded. Its
+ * context descriptor table stays reserved.
+ */
+void smmu_lu_forget_device(struct iommu_lu_device *ldev)
+{
+	struct arm_smmu_device *smmu = to_smmu(ldev->unit->iommu);
+	struct arm_smmu_ste *ste;
+	int i;
+
+	for (i = 0; i < ldev->ser.nr_rids; i++) {
+		ste = smmu_lu_find_step(smmu, ldev->ser.smmuv3.sids[i]);
+		if (ste && smmu_lu_ste_is(ste, ldev->ser.smmuv3.ste))
+			smmu_lu_abort_stream(ste);
+	}
+	/* the entries must be visible to the SMMU before it is told to read them */
+	dma_wmb();
+	if (smmu_lu_flush_all(smmu))
+		dev_err(smmu->dev, "iommu_lu: does not respond, %04x:%02x:%02x.%x may not be blocked\n",
+			ldev->ser.segment, PCI_BUS_NUM(ldev->ser.bdf), PCI_SLOT(ldev->ser.bdf),
+			PCI_FUNC(ldev->ser.bdf));
+	else
+		smmu_lu_drop_id(ldev);
+}
+
+/**
+ * smmu_lu_is_attached - is a device, without a PASID, attached to a domain?
+ * @domain: paging domain
+ * @master: device
+ */
+bool smmu_lu_is_attached(struct arm_smmu_domain *domain, struct arm_smmu_master *master)
 {
 	struct arm_smmu_master_domain *elm;
 
@@ -318,25 +362,18 @@ static bool is_attached(struct arm_smmu_domain *domain, struct arm_smmu_master *
  * The hardware is attached already. smmu_lu_restore_device() has compared, so only the
  * driver has to learn of it.
  */
-static int attach_restored(struct arm_smmu_domain *domain, struct arm_smmu_master *master,
-			   struct iommu_domain *old)
+static int attach_restored(struct arm_smmu_domain *domain, struct arm_smmu_master *master)
 {
 	struct arm_smmu_attach_state state = {
 		.master = master,
 		.ssid = IOMMU_NO_PASID,
 		.disable_ats = true,
 	};
-	struct iommu_domain *blocked;
 	int ret;
 
 	/* back to it, because attaching another one has failed: it was never left */
-	if (is_attached(domain, master))
+	if (smmu_lu_is_attached(domain, master))
 		return 0;
-	/* likewise: bridges in the group of a device do no DMA of their own */
-	if (dev_is_pci(master->dev) && pci_is_bridge(to_pci_dev(master->dev))) {
-		blocked = master->smmu->iommu.ops->blocked_domain;
-		return blocked->ops->attach_dev(blocked, master->dev, old);
-	}
 
 	guard(mutex)(&arm_smmu_asid_lock);
 	ret = arm_smmu_attach_prepare(&state, &domain->domain);
@@ -344,6 +381,32 @@ static int attach_restored(struct arm_smmu_domain *domain, struct arm_smmu_maste
 		return ret;
 	arm_smmu_attach_commit(&state);
 	return 0;
+}
+
+/* They do no DMA of their own. */
+static bool is_bridge(struct device *dev)
+{
+	return dev_is_pci(dev) && pci_is_bridge(to_pci_dev(dev));
+}
+
+/**
+ * smmu_lu_prepare - a device is about to leave a domain
+ * @state: what the driver is going to do
+ *
+ * Bridges in the group of a device on its restored domain are not attached to that, nor to the
+ * one that replaces it, whatever the group says. What was not attached must not be taken out
+ * of the invalidations of the domain: they are those of the device.
+ *
+ * Context: group mutex held.
+ */
+void smmu_lu_prepare(struct arm_smmu_attach_state *state)
+{
+	struct iommu_domain *old = state->old_domain;
+
+	if (old && old->type & __IOMMU_DOMAIN_PAGING && state->ssid == IOMMU_NO_PASID &&
+	    is_bridge(state->master->dev) &&
+	    !smmu_lu_is_attached(to_smmu_domain(old), state->master))
+		state->old_domain = NULL;
 }
 
 /**
@@ -362,12 +425,19 @@ bool smmu_lu_attach(struct iommu_domain *domain, struct device *dev, struct iomm
 		    int *ret)
 {
 	struct arm_smmu_master *master = dev_iommu_priv_get(dev);
+	struct iommu_domain *blocked = master->smmu->iommu.ops->blocked_domain;
 
-	if (iommu_lu_is_restored(domain)) {
-		*ret = attach_restored(to_smmu_domain(domain), master, old);
+	/* its ids and invalidations are to be those of the device, which comes later */
+	if (is_bridge(dev) && (iommu_lu_is_restored(domain) || iommu_lu_is_restored(old)) &&
+	    domain->type == IOMMU_DOMAIN_UNMANAGED) {
+		*ret = blocked->ops->attach_dev(blocked, dev, old);
 		return true;
 	}
-	if (iommu_lu_is_restored(old) && is_attached(to_smmu_domain(old), master)) {
+	if (iommu_lu_is_restored(domain)) {
+		*ret = attach_restored(to_smmu_domain(domain), master);
+		return true;
+	}
+	if (iommu_lu_is_restored(old) && smmu_lu_is_attached(to_smmu_domain(old), master)) {
 		*ret = smmu_lu_replace(to_smmu_domain(domain), master, to_smmu_domain(old));
 		/* of another kind, and nobody asked for it to go on: as usual */
 		return *ret != -EAGAIN;

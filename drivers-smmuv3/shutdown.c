@@ -52,30 +52,30 @@ static void sync_irq(int irq)
  * @smmu: SMMU
  *
  * Queues and interrupts go off with acknowledgment: from there on the SMMU neither reads
- * commands nor writes events (6.3.9 "SMMU_CR0", 6.3.18 "SMMU_IRQ_CTRL"). Events of the gap
- * are lost. SMMUEN stays set throughout.
+ * commands nor writes events. Events of the gap are lost. SMMUEN stays set throughout.
+ * Interrupts go off when all is invalidated: an error of the command queue is dealt with by
+ * the handler of one.
  *
- * Should the SMMU not acknowledge, it is turned off, and SMMU_GBPA blocks what it no
- * longer translates; the next kernel sees that it is off.
+ * Should the SMMU not acknowledge, it is turned off, see smmu_lu_turn_off(); the next kernel
+ * sees that it is off. An SMMU with nothing preserved behind it is turned off like that, too.
  *
  * Context: device_shutdown(). Other CPUs may still run; the lock and @smmu->lu.shut keep
  * them from changing the tables.
- * Return: false if nothing behind the SMMU is preserved, or if it is to be turned off.
+ * Return: false if this is no live update: the SMMU is to be turned off as usual.
  */
 bool smmu_lu_shutdown(struct arm_smmu_device *smmu)
 {
 	struct iommu_lu_unit *unit = smmu->iommu.lu;
-	int ret;
+	int ret, ret_irq;
 
-	if (!unit || !iommu_lu_sealed())
+	if (!iommu_lu_sealed())
 		return false;
-
-	ret = arm_smmu_write_reg_sync(smmu, 0, ARM_SMMU_IRQ_CTRL, ARM_SMMU_IRQ_CTRLACK);
-	/* a handler may be waiting for a lock that is taken below */
-	sync_irq(smmu->combined_irq);
-	sync_irq(smmu->evtq.q.irq);
-	sync_irq(smmu->gerr_irq);
-	sync_irq(smmu->priq.q.irq);
+	if (!unit) {
+		if (!smmu_lu_turn_off(smmu))
+			dev_info(smmu->dev,
+				 "iommu_lu: nothing is preserved, everything behind it is blocked\n");
+		return true;
+	}
 
 	scoped_guard(mutex, &arm_smmu_asid_lock) {
 		guard(mutex)(&smmu->streams_mutex);
@@ -83,16 +83,22 @@ bool smmu_lu_shutdown(struct arm_smmu_device *smmu)
 		block_others(smmu, unit->priv);
 		/* the entries must be visible to the SMMU before it is told to read them */
 		dma_wmb();
-		smmu_lu_flush_all(smmu);
+		ret = smmu_lu_flush_all(smmu);
 	}
 
-	ret = ret ?: arm_smmu_update_gbpa(smmu, GBPA_ABORT, 0);
+	ret_irq = arm_smmu_write_reg_sync(smmu, 0, ARM_SMMU_IRQ_CTRL, ARM_SMMU_IRQ_CTRLACK);
+	sync_irq(smmu->combined_irq);
+	sync_irq(smmu->evtq.q.irq);
+	sync_irq(smmu->gerr_irq);
+	sync_irq(smmu->priq.q.irq);
+
+	ret = ret ?: ret_irq ?: arm_smmu_update_gbpa(smmu, GBPA_ABORT, 0);
 	ret = ret ?: arm_smmu_write_reg_sync(smmu, unit->ser.smmuv3.cr0, ARM_SMMU_CR0,
 					     ARM_SMMU_CR0ACK);
 	if (ret) {
 		dev_err(smmu->dev, "iommu_lu: does not respond, everything behind it is blocked\n");
-		arm_smmu_update_gbpa(smmu, GBPA_ABORT, 0);
-		return false;
+		smmu_lu_turn_off(smmu);
+		return true;
 	}
 	dev_info(smmu->dev, "iommu_lu: everything that is not preserved is blocked\n");
 	return true;

@@ -29,8 +29,8 @@
  * everything else are made to abort at shutdown. A context descriptor table belongs to a
  * device, and page tables belong to a domain; both are handed over in place.
  *
- * Numbers of sections, and names of registers and fields, are those of Arm IHI 0070, the
- * SMMUv3 architecture specification.
+ * Numbers of sections, and names of registers and fields, are those of Arm IHI 0070, issue
+ * E.a, the SMMUv3 architecture specification.
  */
 #include "internal.h"
 
@@ -46,6 +46,7 @@ const struct iommu_lu_ops smmu_lu_ops = {
 	.next_mapping = smmu_lu_next_mapping,
 	.restore_device = smmu_lu_restore_device,
 	.quiesce_device = smmu_lu_quiesce_device,
+	.forget_device = smmu_lu_forget_device,
 };
 
 /**
@@ -69,19 +70,76 @@ void smmu_lu_read_regs(struct arm_smmu_device *smmu, struct iommu_smmuv3_ser *se
 	ser->idr5 = readl_relaxed(smmu->base + ARM_SMMU_IDR5);
 }
 
-/** smmu_lu_issue - issue a command and wait until it is complete */
-void smmu_lu_issue(struct arm_smmu_device *smmu, struct arm_smmu_cmd cmd)
+/** smmu_lu_want_cr1 - what arm_smmu_device_reset() writes to SMMU_CR1 */
+u32 smmu_lu_want_cr1(void)
 {
-	arm_smmu_cmdq_issue_cmdlist(smmu, &smmu->cmdq, &cmd, 1, true);
+	return FIELD_PREP(CR1_TABLE_SH, ARM_SMMU_SH_ISH) |
+	       FIELD_PREP(CR1_TABLE_OC, CR1_CACHE_WB) | FIELD_PREP(CR1_TABLE_IC, CR1_CACHE_WB) |
+	       FIELD_PREP(CR1_QUEUE_SH, ARM_SMMU_SH_ISH) |
+	       FIELD_PREP(CR1_QUEUE_OC, CR1_CACHE_WB) | FIELD_PREP(CR1_QUEUE_IC, CR1_CACHE_WB);
 }
 
-/** smmu_lu_flush_all - forget all that is cached: entries, descriptors, translations */
-void smmu_lu_flush_all(struct arm_smmu_device *smmu)
+/** smmu_lu_want_cr2 - what arm_smmu_device_reset() writes to SMMU_CR2 */
+u32 smmu_lu_want_cr2(struct arm_smmu_device *smmu)
 {
-	smmu_lu_issue(smmu, arm_smmu_make_cmd_cfgi_all());
-	if (smmu->features & ARM_SMMU_FEAT_HYP)
-		smmu_lu_issue(smmu, arm_smmu_make_cmd_op(CMDQ_OP_TLBI_EL2_ALL));
-	smmu_lu_issue(smmu, arm_smmu_make_cmd_op(CMDQ_OP_TLBI_NSNH_ALL));
+	return CR2_PTM | CR2_RECINVSID | (smmu->features & ARM_SMMU_FEAT_E2H ? CR2_E2H : 0);
+}
+
+/** smmu_lu_issue - issue a command and wait until it is complete */
+int smmu_lu_issue(struct arm_smmu_device *smmu, struct arm_smmu_cmd cmd)
+{
+	return arm_smmu_cmdq_issue_cmdlist(smmu, &smmu->cmdq, &cmd, 1, true);
+}
+
+/**
+ * smmu_lu_flush_all - forget all that is cached: entries, descriptors, translations
+ * @smmu: SMMU whose command queue is enabled
+ *
+ * Return: 0, or -ETIMEDOUT if the SMMU does not respond: it may have forgotten nothing then.
+ */
+int smmu_lu_flush_all(struct arm_smmu_device *smmu)
+{
+	int ret;
+
+	ret = smmu_lu_issue(smmu, arm_smmu_make_cmd_cfgi_all());
+	if (!ret && smmu->features & ARM_SMMU_FEAT_HYP)
+		ret = smmu_lu_issue(smmu, arm_smmu_make_cmd_op(CMDQ_OP_TLBI_EL2_ALL));
+	return ret ?: smmu_lu_issue(smmu, arm_smmu_make_cmd_op(CMDQ_OP_TLBI_NSNH_ALL));
+}
+
+/**
+ * smmu_lu_turn_off - turn an SMMU off so that it blocks what it no longer translates
+ * @smmu: SMMU
+ *
+ * An SMMU that is off lets everything through unless SMMU_GBPA says that it aborts. Should
+ * that not be possible, translation stays on, and only the queues go off: what the stream
+ * table lets through is less than everything.
+ *
+ * Return: 0, or -ETIMEDOUT if the SMMU may still be using its tables.
+ */
+int smmu_lu_turn_off(struct arm_smmu_device *smmu)
+{
+	u32 keep = readl_relaxed(smmu->base + ARM_SMMU_CR0) & (CR0_SMMUEN | CR0_ATSCHK);
+	int ret = arm_smmu_update_gbpa(smmu, GBPA_ABORT, 0);
+
+	if (!ret)
+		return arm_smmu_write_reg_sync(smmu, 0, ARM_SMMU_CR0, ARM_SMMU_CR0ACK);
+	dev_err(smmu->dev, "iommu_lu: cannot be made to block while it is off, so it stays on\n");
+	arm_smmu_write_reg_sync(smmu, keep, ARM_SMMU_CR0, ARM_SMMU_CR0ACK);
+	return ret;
+}
+
+/** smmu_lu_find_step - the entry of a stream id that may be wrong, or NULL */
+struct arm_smmu_ste *smmu_lu_find_step(struct arm_smmu_device *smmu, u32 sid)
+{
+	struct arm_smmu_strtab_cfg *cfg = &smmu->strtab_cfg;
+	u32 idx = arm_smmu_strtab_l1_idx(sid);
+
+	if (smmu->features & ARM_SMMU_FEAT_2_LVL_STRTAB ?
+		    idx >= cfg->l2.num_l1_ents || !cfg->l2.l2ptrs[idx] :
+		    sid >= cfg->linear.num_ents)
+		return NULL;
+	return arm_smmu_get_step_for_sid(smmu, sid);
 }
 
 /**
@@ -127,18 +185,21 @@ int smmu_lu_walk_rmrs(struct arm_smmu_device *smmu, int (*fn)(u32 sid, void *arg
 
 /**
  * smmu_lu_keeps_stream - has a stream the right to be as it is?
- * @sids: by stream id whose it is, SMMU_LU_SID_*
+ * @sids: by stream id whose it is: struct iommu_lu_device, or SMMU_LU_SID_RMR
  * @sid: stream id
  * @ste: its entry
  *
- * RMR streams that firmware uses stay as they are, unless a driver has set them up.
+ * That of a device must be as recorded. RMR streams that firmware uses stay as they are,
+ * unless a driver has set them up.
  */
 bool smmu_lu_keeps_stream(struct xarray *sids, u32 sid, const struct arm_smmu_ste *ste)
 {
 	void *whose = xa_load(sids, sid);
+	struct iommu_lu_device *ldev = whose;
 
-	return whose == SMMU_LU_SID_DEVICE ||
-	       (whose == SMMU_LU_SID_RMR && smmu_lu_ste_bypasses(ste));
+	if (whose == SMMU_LU_SID_RMR)
+		return smmu_lu_ste_bypasses(ste);
+	return ldev && smmu_lu_ste_is(ste, ldev->ser.smmuv3.ste);
 }
 
 /**

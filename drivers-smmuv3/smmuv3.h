@@ -5,8 +5,10 @@
 #ifndef SMMUV3_LU_SMMUV3_H
 #define SMMUV3_LU_SMMUV3_H
 
+#include <linux/iommu.h>
 #include <linux/types.h>
 
+struct arm_smmu_attach_state;
 struct arm_smmu_device;
 struct arm_smmu_master;
 struct arm_smmu_ste;
@@ -18,11 +20,15 @@ struct iommu_domain;
 /**
  * struct smmu_lu - live update state of an SMMU
  * @base: physical address of its registers
+ * @inherited: stream tables that were taken over
+ * @own_pages: tables are allocated in alloc.c, not by the DMA API
  * @adopted: it was taken over with translation on
  * @shut: it was left running for the next kernel; its tables do not change any more
  */
 struct smmu_lu {
 	phys_addr_t base;
+	struct iommu_pages_list inherited;
+	bool own_pages;
 	bool adopted;
 	bool shut;
 };
@@ -38,12 +44,13 @@ void smmu_lu_l1_written(struct arm_smmu_device *smmu, u32 sid);
 #define smmu_lu_is_shut(smmu)		((smmu)->lu.shut)
 bool smmu_lu_is_fixed(struct device *dev);
 bool smmu_lu_shutdown(struct arm_smmu_device *smmu);
-bool smmu_lu_adopt(struct arm_smmu_device *smmu);
+bool smmu_lu_adopt(struct arm_smmu_device *smmu, int *ret);
 u32 smmu_lu_keep_cr0(struct arm_smmu_device *smmu);
 int smmu_lu_take_over(struct arm_smmu_device *smmu, u32 keep);
-void smmu_lu_abandon(struct arm_smmu_device *smmu);
+bool smmu_lu_abandon(struct arm_smmu_device *smmu);
 void smmu_lu_write_rmr(struct arm_smmu_ste *ste, const struct arm_smmu_ste *bypass);
 void smmu_lu_probe(struct arm_smmu_master *master);
+void smmu_lu_prepare(struct arm_smmu_attach_state *state);
 bool smmu_lu_attach(struct iommu_domain *domain, struct device *dev,
 		    struct iommu_domain *old, int *ret);
 
@@ -67,11 +74,12 @@ static inline bool smmu_lu_is_shut(struct arm_smmu_device *smmu) { return false;
 static inline void smmu_lu_l1_written(struct arm_smmu_device *smmu, u32 sid) { }
 static inline bool smmu_lu_is_fixed(struct device *dev) { return false; }
 static inline bool smmu_lu_shutdown(struct arm_smmu_device *smmu) { return false; }
-static inline bool smmu_lu_adopt(struct arm_smmu_device *smmu) { return false; }
+static inline bool smmu_lu_adopt(struct arm_smmu_device *smmu, int *ret) { return false; }
 static inline u32 smmu_lu_keep_cr0(struct arm_smmu_device *smmu) { return 0; }
 static inline int smmu_lu_take_over(struct arm_smmu_device *smmu, u32 keep) { return 0; }
-static inline void smmu_lu_abandon(struct arm_smmu_device *smmu) { }
+static inline bool smmu_lu_abandon(struct arm_smmu_device *smmu) { return false; }
 static inline void smmu_lu_probe(struct arm_smmu_master *master) { }
+static inline void smmu_lu_prepare(struct arm_smmu_attach_state *state) { }
 static inline bool smmu_lu_attach(struct iommu_domain *domain, struct device *dev,
 				  struct iommu_domain *old, int *ret)
 {

@@ -203,7 +203,20 @@ static void another_domain_in_a_descriptor_is_not(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, write_cd(test, descriptor(1, 0x1000), descriptor(1, 0x2000)).gap);
 }
 
-/* Why stage 2 domains, and domains of another stage, are refused. */
+/* What replacing a stage 2 domain does: the new one takes over the VMID. */
+static void another_stage_2_table_is_one_store(struct kunit *test)
+{
+	struct arm_smmu_ste from = s2(3, 0x50000000), to = s2(3, 0x60000000);
+	struct watch w = write_ste(test, from, to);
+	unsigned int qword = 99;
+
+	KUNIT_EXPECT_FALSE(test, w.gap);
+	KUNIT_EXPECT_EQ(test, w.syncs, 1);
+	KUNIT_EXPECT_TRUE(test, smmu_lu_ste_one_store(&from, &to, &qword));
+	KUNIT_EXPECT_EQ(test, qword, 3);
+}
+
+/* Why stage 2 domains of another VMID, and domains of another stage, are refused. */
 static void another_stage_2_domain_is_not(struct kunit *test)
 {
 	struct arm_smmu_ste from = s2(3, 0x50000000), to = s2(4, 0x60000000);
@@ -328,12 +341,14 @@ static void first_level_descriptors(struct kunit *test)
 }
 
 /* Every register of the record counts. */
+#define IDR0_BTM	BIT(5)
+
 static void registers(struct kunit *test)
 {
 	const struct iommu_smmuv3_ser record = {
 		.strtab_pa = 0x1000, .strtab_base = STRTAB_BASE_RA | 0x1000,
 		.strtab_base_cfg = base_cfg(1, 8, 16), .cr0 = CR0_SMMUEN, .cr1 = 0xd75, .cr2 = 6,
-		.iidr = 0x43b, .aidr = 1, .idr0 = 2, .idr1 = 3, .idr3 = 4, .idr5 = 5,
+		.iidr = 0x43b, .aidr = 1, .idr0 = IDR0_BTM | IDR0_HYP, .idr1 = 3, .idr3 = 4, .idr5 = 5,
 	};
 	static const size_t fields[] = {
 		offsetof(struct iommu_smmuv3_ser, strtab_base),
@@ -359,11 +374,34 @@ static void registers(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, smmu_lu_regs_differ(&record, &record, 0xd75, 7));
 }
 
+/* PTM is RES0 without broadcast TLB maintenance, E2H without EL2. The driver writes them. */
+static void registers_that_are_res0(struct kunit *test)
+{
+	struct iommu_smmuv3_ser record = { .cr2 = CR2_RECINVSID }, now;
+	const u32 want = CR2_PTM | CR2_RECINVSID | CR2_E2H;
+
+	now = record;
+	KUNIT_EXPECT_NULL(test, smmu_lu_regs_differ(&record, &now, 0, want));
+	/* whether it sticks or not */
+	now.cr2 |= CR2_PTM;
+	KUNIT_EXPECT_NULL(test, smmu_lu_regs_differ(&record, &now, 0, want));
+	now.cr2 = 0;
+	KUNIT_EXPECT_NOT_NULL(test, smmu_lu_regs_differ(&record, &now, 0, want));
+
+	record.idr0 = IDR0_BTM;
+	now = record;
+	KUNIT_EXPECT_NOT_NULL(test, smmu_lu_regs_differ(&record, &now, 0, want));
+	record.idr0 = IDR0_HYP;
+	now = record;
+	KUNIT_EXPECT_NOT_NULL(test, smmu_lu_regs_differ(&record, &now, 0, want));
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(equal_entries_are_not_written),
 	KUNIT_CASE(another_descriptor_table_is_one_store),
 	KUNIT_CASE(ats_may_come_with_it),
 	KUNIT_CASE(another_domain_in_a_descriptor_is_not),
+	KUNIT_CASE(another_stage_2_table_is_one_store),
 	KUNIT_CASE(another_stage_2_domain_is_not),
 	KUNIT_CASE(blocking_is_one_store),
 	KUNIT_CASE(what_blocks),
@@ -371,6 +409,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(stream_table_base_cfg),
 	KUNIT_CASE(first_level_descriptors),
 	KUNIT_CASE(registers),
+	KUNIT_CASE(registers_that_are_res0),
 	{}
 };
 
