@@ -4,9 +4,9 @@
 # build-kernel.sh ARCH VERSION FLAVOUR - build a small kernel for the tests
 #
 # Runs inside the tools root, from the top of the project. The configuration is
-# tinyconfig plus the fragments of version, architecture and flavour; an option
-# that was asked for and did not take effect is an error. Built again only when
-# something changed.
+# tinyconfig plus the fragments of version, architecture, flavour, and of the
+# flavour on that architecture if there is one; an option that was asked for and did
+# not take effect is an error. Built again only when something changed.
 #
 # The flavour "stock" is the pristine tree with the configuration of "kunit" but
 # for our own options: what the patched kernel is compared with. in-root.sh is to
@@ -34,6 +34,9 @@ fragments() {
 	stock) sed '/^CONFIG_IOMMU_LIVEUPDATE/d' tests/qemu/config/kunit.config ;;
 	*) cat "tests/qemu/config/$flavour.config" ;;
 	esac
+	if [ -f "tests/qemu/config/$flavour-$arch.config" ]; then
+		cat "tests/qemu/config/$flavour-$arch.config"
+	fi
 }
 
 if [ "$flavour" = stock ] && [ -e "$src/drivers/iommu/liveupdate" ]; then

@@ -31,6 +31,8 @@ class Iommu:
     # what a line of the trace means: function of the text, gives (kind, bdf, value) or
     # None; no function if the event is only for people who read the trace
     parsers: dict
+    # what depends on the lines before: function of (time, text) pairs, gives (time, complaint)
+    order: object = lambda lines: []
 
 
 def number(text, name):
@@ -145,12 +147,47 @@ AMD = Iommu(
 SMMU_CR0, SMMU_EN, SMMU_QUEUES = 0x20, 1 << 0, 0xe
 # CR1, CR2, STRTAB_BASE, STRTAB_BASE_CFG
 SMMU_CONSTANT = (0x28, 0x2c, 0x80, 0x84, 0x88)
+# What becomes of requests while the unit is off; both bits together make it abort them
+SMMU_GBPA, SMMU_ABORT = 0x44, 1 << 31 | 1 << 20
+SMMU_IRQ_CTRL = 0x50
+# Not to be written while something is enabled: in which register that is seen, its bit, and
+# the bytes. Bases of the queues, and where the interrupts go to.
+SMMU_GUARDED = (
+    (SMMU_CR0, 1 << 3, range(0x90, 0x98)), (SMMU_CR0, 1 << 2, range(0xa0, 0xa8)),
+    (SMMU_CR0, 1 << 1, range(0xc0, 0xc8)),
+    (SMMU_IRQ_CTRL, 1 << 0, range(0x60, 0x70)), (SMMU_IRQ_CTRL, 1 << 2, range(0xb0, 0xc0)),
+    (SMMU_IRQ_CTRL, 1 << 1, range(0xd0, 0xe0)))
+
+
+def _smmu_register(text):
+    return (int(re.search(name + r":? ?0x([0-9a-f]+)", text)[1], 16) for name in ("addr", "val"))
+
+
+def smmu_order(lines):
+    """An SMMU that goes off must block, queues and interrupts are off when they move.
+
+    For a machine with one SMMU: the trace does not tell which one is written to.
+    """
+    out, state, blocks = [], {SMMU_CR0: 0, SMMU_IRQ_CTRL: 0}, False
+    for when, text in lines:
+        if not text.startswith("smmuv3_write_mmio "):
+            continue
+        register, value = _smmu_register(text)
+        if register == SMMU_GBPA:
+            blocks = value & SMMU_ABORT == SMMU_ABORT
+        if register == SMMU_CR0 and state[SMMU_CR0] & ~value & SMMU_EN and not blocks:
+            out.append((when, "IOMMU off, and it does not block"))
+        out += [(when, "register %#x written while it is in use" % register)
+                for control, bit, registers in SMMU_GUARDED
+                if register in registers and state[control] & bit]
+        if register in state:
+            state[register] = value
+    return out
 
 
 def _smmu_write(text):
     """With its queues off the unit goes on for the devices and for nobody else."""
-    register, value = (int(re.search(name + r":? ?0x([0-9a-f]+)", text)[1], 16)
-                       for name in ("addr", "val"))
+    register, value = _smmu_register(text)
     if register in SMMU_CONSTANT:
         return "forbidden", "", register
     if register != SMMU_CR0:
@@ -181,7 +218,8 @@ SMMUV3 = Iommu(
         "smmuv3_propagate_event": _smmu_stream("fault"),
         "smmuv3_cmdq_opcode": None,
         "smmuv3_cmdq_cfgi_ste": None,
-    })
+    },
+    order=smmu_order)
 
 
 FAMILIES = {"vtd": VTD, "amd": AMD, "smmuv3": SMMUV3}

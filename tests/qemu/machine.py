@@ -45,7 +45,7 @@ class Board:
     image: str                  # in the build tree of a kernel
     cpu: str
     ram: int                    # physical address of the memory
-    ecam: int                   # and of the configuration space of bus 0
+    ecam: int                   # and of the configuration space
     words: tuple                # for the kernel
 
 
@@ -67,6 +67,7 @@ class Nic:
     port: bool = False          # behind a PCI Express root port
     bridge: int = -1            # slot behind a PCI Express to PCI bridge
     conventional: bool = False  # the bridge is a conventional one, on the root bus
+    host: bool = False          # behind a root port of a host bridge with an IOMMU of its own
     rate: int = 300             # frames per second
     options: str = ""           # for QEMU's device
 
@@ -89,6 +90,11 @@ class Config:
     }
 
     @property
+    def units(self):
+        """How many IOMMUs there are."""
+        return 1 + sum(nic.host for nic in self.nics)
+
+    @property
     def family(self):
         return iommus.family(self.iommu)
 
@@ -102,21 +108,26 @@ class Config:
             return ["-machine", "q35,memory-backend=ram", "-device", self.iommu]
         # Later versions of this machine have both stages whatever they are told.
         stage = self.iommu.partition("stage=")[2]
-        out = ["-machine", "%s,gic-version=3,its=on,iommu=smmuv3,memory-backend=ram"
-               % ("virt-9.1" if stage else "virt")]
+        out = ["-machine", "%s,gic-version=3,its=on,memory-backend=ram%s"
+               % ("virt-9.1" if stage else "virt", "" if self.units > 1 else ",iommu=smmuv3")]
         out += ["-global", "arm-smmuv3.stage=" + stage] if stage else []
+        out += ["-device", "arm-smmuv3,primary-bus=pcie.0"] if self.units > 1 else []
         return out + ["-bios", FIRMWARE] if self.firmware else out
 
     def command(self, card):
-        """Where the command register of a card on bus 0 lies in memory."""
-        return self.board.ecam + (int(self.bdfs()[card][0][8:10], 16) << 15) + 4
+        """Where the command register of a card lies in memory."""
+        bus, slot = (int(number, 16) for number in self.bdfs()[card][0][5:10].split(":"))
+        return self.board.ecam + (bus << 20) + (slot << 15) + 4
 
     def bdfs(self):
         """Address of each card as Linux will name it, and of what is above it."""
         out, bus = [], 1
         for i, nic in enumerate(self.nics):
             slot = 3 + i
-            if nic.port:
+            if nic.host:
+                first = self.host_bus(i)
+                out.append(("0000:%02x:00.0" % (first + 1), "0000:%02x:00.0" % first))
+            elif nic.port:
                 out.append(("0000:%02x:00.0" % bus, "0000:00:%02x.0" % slot))
                 bus += 1
             elif nic.bridge >= 0:
@@ -125,6 +136,11 @@ class Config:
             else:
                 out.append(("0000:00:%02x.0" % slot, None))
         return out
+
+    @staticmethod
+    def host_bus(card):
+        """The first bus number of a host bridge of a card's own."""
+        return 0x40 + 0x10 * card
 
     def requester(self, card):
         """Whose the DMA of a card is, in the trace: a bridge to conventional PCI hides it.
@@ -215,7 +231,14 @@ class Machine:
             gen, card = str(self.tmp / ("gen%d" % i)), str(self.tmp / ("nic%d" % i))
             paths.append((gen, card))
             bus, slot = "pcie.0", 3 + i
-            if nic.port:
+            if nic.host:
+                argv += ["-device", "pxb-pcie,id=host%d,bus=pcie.0,addr=%#x,bus_nr=%d"
+                         % (i, slot, cfg.host_bus(i)),
+                         "-device", "arm-smmuv3,primary-bus=host%d" % i,
+                         "-device", "pcie-root-port,id=port%d,bus=host%d,addr=0x0,chassis=%d"
+                         % (i, i, i + 1)]
+                bus, slot = "port%d" % i, 0
+            elif nic.port:
                 argv += ["-device", "pcie-root-port,id=port%d,bus=pcie.0,addr=%#x,chassis=%d"
                          % (i, slot, i + 1)]
                 bus, slot = "port%d" % i, 0

@@ -9,7 +9,7 @@ stage is through when there was nothing left to fail.
 import re
 
 import pytest
-from iommus import AMD, VTD
+from iommus import AMD, SMMUV3, VTD
 from machine import Config
 from update import run
 
@@ -41,8 +41,13 @@ def unexpected(result, faults):
     return out
 
 
-@pytest.mark.parametrize("family, flavour", [(VTD, "kunit"), (VTD, "debug"), (AMD, "kunit")],
-                         ids=["kunit", "debug", "amd"])
+ARM64 = pytest.mark.arm64
+
+
+@pytest.mark.parametrize("family, flavour", [
+    pytest.param(VTD, "kunit", id="kunit"), pytest.param(VTD, "debug", id="debug"),
+    pytest.param(AMD, "kunit", id="amd"),
+    pytest.param(SMMUV3, "kunit", id="smmuv3", marks=ARM64)])
 def test_preserve_and_freeze(request, family, flavour):
     result = run(request.node.name, Config(iommu=family.machine), flavour, ["lu.case=failnth"],
                  timeout=900)
@@ -78,8 +83,11 @@ def adopt_run(name, family, stage, n):
 
 # what is read is the same for all
 @pytest.mark.parametrize("family, stage", [
-    (VTD, "read"), (VTD, "adopt"), (VTD, "restore"), (AMD, "adopt"), (AMD, "restore")],
-    ids=["read", "adopt", "restore", "amd-adopt", "amd-restore"])
+    pytest.param(VTD, "read", id="read"), pytest.param(VTD, "adopt", id="adopt"),
+    pytest.param(VTD, "restore", id="restore"), pytest.param(AMD, "adopt", id="amd-adopt"),
+    pytest.param(AMD, "restore", id="amd-restore"),
+    pytest.param(SMMUV3, "adopt", id="smmuv3-adopt", marks=ARM64),
+    pytest.param(SMMUV3, "restore", id="smmuv3-restore", marks=ARM64)])
 def test_adopt(request, family, stage):
     seen = []
     for n in range(1, LIMIT):

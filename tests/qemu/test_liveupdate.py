@@ -450,7 +450,7 @@ def test_a_short_pause_is_seen(name):
     assert result.results[0].longest_gap() > 0.3
 
 
-def unpreserved_is_stopped(name, config, flavour, append=()):
+def unpreserved_is_stopped(name, config, flavour, append=(), second=Nic(rate=20), judge=check):
     """A second card, on its own domain, that somebody keeps running.
 
     The kernel clears its bus master at shutdown; we set it again from outside
@@ -463,7 +463,7 @@ def unpreserved_is_stopped(name, config, flavour, append=()):
     It sees its memory at the physical addresses: what is not translated any more, but
     not blocked either, lands as before.
     """
-    config = dataclasses.replace(config, nics=(Nic(), Nic(rate=20)))
+    config = dataclasses.replace(config, nics=(Nic(), second))
     victim = config.bdfs()[1][0]
     command = config.command(1)
     short = qemutrace.short(victim)
@@ -479,7 +479,7 @@ def unpreserved_is_stopped(name, config, flavour, append=()):
         result = run(name, config, flavour,
                      ["lu.case=heartbeat", "lu.window2=64", "lu.same2=1", *append],
                      during=revive, qtest=True)
-        check(result)
+        judge(result)
 
         events = [e for e in qemutrace.parse(result.events)
                   if e.time >= result.updates[0].begin]
@@ -505,6 +505,7 @@ def unpreserved_is_stopped(name, config, flavour, append=()):
     assert not after, "frames of the second card landed after the switch"
     assert not [f for f in result.found if f[1] == 1 and not f[3]]
     assert last >= 0
+    return result
 
 
 @flavours

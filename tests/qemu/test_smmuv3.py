@@ -9,11 +9,13 @@ import pytest
 
 import damage
 import matrix
+import test_kunit
 import test_liveupdate
 from damage import OFFSET, TEXT, flip
 from iommus import SMMUV3
+from machine import Nic
 from matrix import Row
-from update import run
+from update import SPLAT, run
 
 pytestmark = [pytest.mark.qemu, pytest.mark.arm64]
 
@@ -29,9 +31,14 @@ MODES = {
 DT = tuple(m for m in MODES if not MODES[m][1])
 
 # Interrupts are remapped by the ITS, which cannot be told not to. Firmware decides
-# about buses and their windows: a card on the root bus and one below a port will do.
-ROWS = {name: row if name in ("e1000e", "igb-port") else dataclasses.replace(row, modes=DT)
+# about buses and their windows: these rows will do.
+ACPI = ("e1000e", "igb-port", "two-domains", "five")
+ROWS = {name: row if name in ACPI else dataclasses.replace(row, modes=DT)
         for name, row in matrix.ROWS.items() if not name.startswith("no")}
+# Two cards on a domain of stage 2: see test_two_on_stage_2
+ROWS["one-domain"] = dataclasses.replace(ROWS["one-domain"], modes=("s1", "both"))
+# Each card behind an SMMU of its own; without ACPI nobody tells of the second one
+ROWS["two-smmus"] = Row((Nic(), Nic(host=True)), ("lu.case=pair",), modes=("both-acpi",))
 
 # What the driver says it found: stages that the unit can do
 TRANS_S1, TRANS_S2 = 1 << 9, 1 << 10
@@ -49,6 +56,9 @@ def check_stages(result, mode):
              if (m := re.search(r"arm-smmu-v3.*\(features 0x([0-9a-f]+)\)", text))}
     assert {f & (TRANS_S1 | TRANS_S2) for f in found} == {STAGES[mode.split("-")[0]]}
     assert result.has(r"^ACPI: IORT") == MODES[mode][1]
+    # what is taken from the DMA API may lie where the next kernel allocates
+    assert sum(bool(re.match(r"cma: Reserved", text)) for _, text in result.lines) == \
+        result.stages
 
 
 modes = pytest.mark.parametrize("mode", MODES)
@@ -80,6 +90,51 @@ def test_large_pages(name, mode):
 
 @pytest.mark.plain
 @stages
+def test_two_on_stage_2(name, mode):
+    """One VMID stands for one table: the second card cannot go another way than the first."""
+    if mode != "s2":
+        pytest.skip("two cards on a domain of stage 1 are a row of the matrix")
+    row = matrix.ROWS["one-domain"]
+    result = run(name, config(mode, row), append=[*matrix.words(row), "lu.gap=1"])
+    faults = result.console_faults() + result.trace_faults() + result.traffic_faults()
+    assert not faults, "\n  ".join(["see %s" % result.outdir] + faults)
+    assert result.has("another device is on its restored domain")
+    res = result.results[1]
+    assert res.landed and not res.lost and not res.bad and not res.duplicate
+
+
+@pytest.mark.plain
+@stages
+@pytest.mark.parametrize("doorbell", [1, 0], ids=["doorbell", "no-doorbell"])
+def test_interrupts(name, mode, doorbell):
+    """Writes that are MSIs go through the SMMU: the doorbell must be mapped."""
+    cfg = dataclasses.replace(config(mode), nics=(Nic(rate=100),))
+    result = run(name, cfg, append=["lu.case=msi", "lu.doorbell=%d" % doorbell])
+    test_liveupdate.check(result)
+    assert result.has("interrupts need its HWPT to be attached first")
+    assert result.has("interrupts need its domain to be replaced first") == (not doorbell)
+    assert result.stages == 2
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("mode", ["both-acpi"])
+def test_smmu_without_preserved_devices_blocks(name, mode):
+    """A card behind another SMMU goes on, and reaches nothing while that SMMU is off.
+
+    The trace does not tell which SMMU goes off, and is set up anew.
+    """
+    def judge(result):
+        faults = result.console_faults() + result.traffic_faults() + \
+            [f for f in result.trace_faults() if "IOMMU off" not in f and "unit on" not in f]
+        assert not faults, "\n  ".join(["see %s" % result.outdir] + faults)
+
+    result = test_liveupdate.unpreserved_is_stopped(
+        name, config(mode), "plain", second=Nic(rate=20, host=True), judge=judge)
+    assert result.has("nothing is preserved, everything behind it is blocked")
+
+
+@pytest.mark.plain
+@stages
 def test_held_until_finished(name, mode):
     result = run(name, config(mode), append=["lu.case=heartbeat", "lu.strict=1"])
     test_liveupdate.check(result)
@@ -103,6 +158,31 @@ def test_refused(name, flavour, mode):
     tried = {text[6:] for _, text in result.lines if text.startswith("# try ")}
     assert not set(test_liveupdate.TRIES) - tried
     assert result.stages == 1
+
+
+def address_of_table(m):
+    """Of the stream table, as the first kernel has said."""
+    _, _, base = m.wait_event(r"smmuv3_write_mmio addr: 0x80 val:0x([0-9a-f]+)", 1)
+    return int(base[1], 16) & 0xfffffffffffc0
+
+
+@test_liveupdate.flavours
+@pytest.mark.parametrize("what, mode", [("entry", "s1"), ("entry", "s2"), ("descriptor", "s1")])
+def test_changed_entry_is_refused(name, flavour, mode, what):
+    def flip_bit(m):
+        table, = struct.unpack("<Q", m.read_ram(address_of_table(m), 8))
+        at = (table & 0xffffffffffc0) + SID * STE_SIZE
+        if what == "descriptor":
+            at, bit = struct.unpack("<Q", m.read_ram(at, 8))[0] & 0xfffffffffffc0, 1 << 45
+        else:
+            at, bit = at + 8, MEV
+        value, = struct.unpack("<Q", m.read_ram(at, 8))
+        m.write_ram(at, struct.pack("<Q", value ^ bit))
+
+    message = {"entry": "entry of stream .* is not its domain's",
+               "descriptor": "its context descriptor is not its domain's"}
+    test_liveupdate.changed_entry_is_refused(name, config(mode), flavour, flip_bit,
+                                             message[what])
 
 
 @pytest.mark.plain
@@ -172,6 +252,25 @@ DAMAGE = {
 def test_damage(name, mode, case):
     _, patch, message = DAMAGE[case]
     damage.refused(name, config(mode), [], patch, message)
+
+
+# ---- the kernel's own tests ----
+
+OWN = {"arm-smmu-v3-kunit-test", "io-pgtable-arm-test"}
+
+
+@pytest.mark.kunit
+def test_own_tests_of_the_driver(name):
+    """Of how entries are written and page tables are laid out, on the patched kernel."""
+    result = run(name, config("both"), "kunit", ["kunit.enable=1", "kunit.filter_glob=*arm*-test",
+                                                 "lu.case=leaks"], timeout=600)
+    texts = [text for _, text in result.lines]
+    user = next(i for i, text in enumerate(texts) if text.startswith("Run /init"))
+    suites, wrong = test_kunit.parse(texts[:user])
+    assert not wrong
+    assert {suite.name for suite in suites if suite.parts} == OWN
+    assert not [path for suite in suites for path, res in suite.leaves() if not res.ok]
+    assert not [text for text in texts if SPLAT.search(text)]
 
 
 # ---- counter-proofs ----

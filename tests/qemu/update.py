@@ -165,7 +165,7 @@ class Run:
             out.append("%d frames corrupted" % len(res.bad))
         if [f for f in self.found if not f[3]]:
             out.append("frames outside their buffers")
-        return out
+        return out + self.order_faults()
 
     def traffic_faults(self, card=0):
         res, out = self.results[card], []
@@ -203,10 +203,17 @@ class Run:
 
     def trace_faults(self, card=0):
         device, bridge = self.config.bdfs()[card]
-        return qemutrace.judge(
+        return self.order_faults() + qemutrace.judge(
             qemutrace.parse(self.events), self.begin, self.end, device, (bridge,),
             [(u.begin, u.end) for u in self.updates], alone=len(self.config.nics) == 1,
             proof=self.config.family.proof, requester=self.config.requester(card))
+
+    def order_faults(self):
+        """What was done to the IOMMU at a wrong time, each kind once."""
+        if self.config.units > 1:
+            return []
+        return sorted({complaint for when, complaint in self.config.family.order(self.events)
+                       if when >= self.begin})
 
     def logged_faults(self):
         """What the kernel has to say of DMA of the device that was blocked."""

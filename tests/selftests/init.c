@@ -3,7 +3,7 @@
  * PID 1 of the test machine: runs the case that the kernel command line names.
  *
  *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed, leaks, failnth,
- *                      retrieve, adopt, pair, example, killed
+ *                      retrieve, adopt, pair, example, killed, msi
  *   lu.try=NAME        refuse: only that one
  *   lu.errno=N         refuse, closed: with this error
  *   lu.finish=1        closed: end the session
@@ -16,6 +16,8 @@
  *   lu.nic2=BDF        a second one, running but not preserved
  *   lu.updates=N       live updates in a row (heartbeat, pair, example)
  *   lu.shared=1        pair: both cards on one HWPT
+ *   lu.gap=1           pair: it cannot be replaced while both are on it, so one goes first
+ *   lu.doorbell=0      msi: no interrupt is set up in the first kernel
  *   lu.preserve=0      heartbeat: leave the IOMMU and the device out
  *   lu.warmup=N        frames before each update
  *   lu.tail=N          frames after each update
@@ -71,6 +73,7 @@ static const struct {
 	{ "pair", case_pair },
 	{ "example", case_example },
 	{ "killed", case_killed },
+	{ "msi", case_msi },
 };
 
 static void mount_at(const char *type, const char *dir)

@@ -114,6 +114,31 @@ static bool retrieve_pair(int session)
 	return true;
 }
 
+/*
+ * A stage 2 domain of an SMMUv3 with two devices on it cannot be replaced without a gap. So one
+ * is told to receive nothing for a moment and gets a HWPT of its own, then the other one can do
+ * without.
+ */
+static bool leave_with_gap(struct heart *h)
+{
+	uint32_t rctl;
+
+	h->bar = vfio_map_bar(h->cdev, 0, &h->bar_len);
+	if (!ktap(h->bar, "map the registers") ||
+	    !ktap_rc(vfio_attach(h->cdev, h->hwpt), -EOPNOTSUPP,
+		     "replacing it while another card is on it is refused") ||
+	    !ktap_rc(heart_wait_more(h, 20), 0, "the card goes on"))
+		return false;
+	rctl = nic_rd(h->bar, NIC_RCTL);
+	nic_wr(h->bar, NIC_RCTL, rctl & ~NIC_RCTL_EN);
+	if (!ktap_rc(vfio_detach(h->cdev), 0, "it receives nothing: detach it") ||
+	    !ktap_rc(heart_map(h), 0, "another HWPT, over its memfd") ||
+	    !ktap_rc(vfio_attach(h->cdev, h->hwpt), 0, "attach that"))
+		return false;
+	nic_wr(h->bar, NIC_RCTL, rctl);
+	return ktap_rc(heart_wait_more(h, 20), 0, "it goes on");
+}
+
 static bool hotswap_pair(void)
 {
 	uint32_t old[2];
@@ -147,7 +172,9 @@ static bool hotswap_pair(void)
 	phase("rebuild", "end", &pair[0]);
 
 	phase("hotswap", "begin", &pair[0]);
-	for (i = 0; i < 2; i++)
+	if (opt_num("gap", 0) && !leave_with_gap(&pair[1]))
+		return false;
+	for (i = 0; i < (opt_num("gap", 0) ? 1 : 2); i++)
 		if (!ktap_rc(vfio_attach(pair[i].cdev, pair[i].hwpt), 0,
 			     "replace the restored HWPT of card %d", i))
 			return false;
