@@ -230,7 +230,7 @@ err_free:
  * @iommufd_id: of the preserved iommufd it is bound to
  *
  * Return: 0; -EINVAL not on a preserved domain of that iommufd, or not in D0;
- * -EBUSY preserved already, on a restored domain, or its interrupts are set up;
+ * -EBUSY preserved already, on a restored domain, or MSI is enabled;
  * -EOPNOTSUPP a device or an IOMMU that is not carried; -ENOMEM. The reason is
  * in the kernel log.
  */
@@ -276,7 +276,9 @@ EXPORT_SYMBOL_GPL(iommu_lu_unpreserve_device);
  * iommu_lu_freeze_device - verify that what was preserved is still true
  * @dev: preserved device
  *
- * Context: LUO freeze.
+ * Its MSI-X vectors are masked afterwards.
+ *
+ * Context: LUO freeze. Nobody sets up interrupts of the device meanwhile.
  * Return: 0, -ENODEV the attachment changed, -EBUSY the hardware state did.
  */
 int iommu_lu_freeze_device(struct device *dev)
@@ -296,6 +298,8 @@ int iommu_lu_freeze_device(struct device *dev)
 		      dev->iommu->iommu_dev->ops->lu_ops->freeze_device(dev, ldev);
 	}
 	ldev->frozen = !ret;
+	if (!ret)
+		iommu_lu_pci_mask(dev, true);
 	iommu_lu_group_unlock(dev);
 	return ret;
 }
@@ -307,6 +311,7 @@ void iommu_lu_unfreeze_device(struct device *dev)
 	bool singleton;
 
 	iommu_lu_group_lock(dev, &singleton);
+	iommu_lu_pci_mask(dev, false);
 	dev->iommu->lu->frozen = false;
 	iommu_lu_group_unlock(dev);
 }
@@ -633,13 +638,13 @@ bool iommu_lu_held(struct device *dev)
 {
 	struct iommu_lu_device *ldev;
 
+	guard(rcu)();
+	ldev = dev->iommu ? READ_ONCE(dev->iommu->lu) : NULL;
 	return ldev && ldev->incoming;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_held);
 
 /**
-	guard(rcu)();
-	ldev = dev->iommu ? READ_ONCE(dev->iommu->lu) : NULL;
  * iommu_lu_given_up - was the device stopped after it had been taken over?
  * @dev: device that is held
  *
@@ -659,13 +664,13 @@ bool iommu_lu_preserved(struct device *dev)
 {
 	struct iommu_lu_device *ldev;
 
+	guard(rcu)();
+	ldev = dev->iommu ? READ_ONCE(dev->iommu->lu) : NULL;
 	return ldev && !ldev->incoming;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_preserved);
 
 /**
-	guard(rcu)();
-	ldev = dev->iommu ? READ_ONCE(dev->iommu->lu) : NULL;
  * iommu_lu_is_restored - was the domain inherited from the previous kernel?
  * @domain: any domain or NULL
  */

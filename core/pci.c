@@ -9,8 +9,10 @@
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
 #include <linux/export.h>
+#include <linux/iommu.h>
 #include <linux/pci-ats.h>
 #include <linux/pci.h>
+#include <linux/vfio.h>
 #include <linux/xarray.h>
 
 #include "private.h"
@@ -72,6 +74,17 @@ static bool control_matches(struct pci_dev *pdev, const struct iommu_device_ser 
 	return read_ats(pdev) == ser->ats_control && read_pasid(pdev) == ser->pasid_control;
 }
 
+/* Has it been at work since the previous kernel? Not if it was stopped, or was replaced. */
+static bool is_running(struct pci_dev *pdev)
+{
+	struct iommu_lu_device *ldev;
+
+	if (!iommu_lu_inherited() || iommu_lu_incoming_bad())
+		return false;
+	ldev = iommu_lu_device_incoming(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+	return ldev && !ldev->failed && (!ldev->dev || ldev->held);
+}
+
 /**
  * iommu_lu_pci_keep - need a control register of a device be written?
  * @pdev: device whose driver, or whose IOMMU's driver, wants it to be
@@ -88,14 +101,9 @@ static bool control_matches(struct pci_dev *pdev, const struct iommu_device_ser 
  */
 int iommu_lu_pci_keep(struct pci_dev *pdev, int pos, u16 want, u16 ignore)
 {
-	struct iommu_lu_device *ldev;
 	u16 control;
 
-	if (!iommu_lu_inherited() || iommu_lu_incoming_bad())
-		return 0;
-	ldev = iommu_lu_device_incoming(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
-	/* probed, and not taken over; or replaced already */
-	if (!ldev || ldev->failed || (ldev->dev && !ldev->held))
+	if (!is_running(pdev))
 		return 0;
 	if (pci_read_config_word(pdev, pos, &control))
 		return -EBUSY;
@@ -123,6 +131,97 @@ static void stop_ats(struct pci_dev *pdev)
 		pci_write_config_word(pdev, pos + PCI_ATS_CTRL, control);
 }
 
+/* --- MSI-X ----------------------------------------------------------------------- */
+
+static u16 read_msix(struct pci_dev *pdev)
+{
+	u16 flags;
+
+	if (!pdev->msix_cap ||
+	    pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, &flags))
+		return 0;
+	return flags;
+}
+
+static void write_msix(struct pci_dev *pdev, u16 flags)
+{
+	pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, flags);
+}
+
+/**
+ * iommu_lu_pci_mask - let the vectors of a device pend, or not any more
+ * @dev: PCI device; nobody sets up its interrupts meanwhile
+ * @mask: which of both
+ *
+ * The vectors are masked all at once, whatever their own mask bits say. An interrupt that
+ * would have been sent is kept in the pending bit of its vector (PCIe 6.0, 6.1.4.5).
+ */
+void iommu_lu_pci_mask(struct device *dev, bool mask)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	u16 flags;
+
+	if (!pdev->msix_enabled)
+		return;
+	flags = read_msix(pdev) & ~PCI_MSIX_FLAGS_MASKALL;
+	write_msix(pdev, flags | (mask ? PCI_MSIX_FLAGS_MASKALL : 0));
+}
+
+/**
+ * iommu_lu_keep_msix - does MSI-X of a device stay enabled from the last kernel?
+ * @pdev: device that has just been found
+ * @flags: its MSI-X control register
+ *
+ * Pending bits are only defined while it is on. Nothing is sent: the function is masked
+ * until the vectors are set up anew.
+ */
+bool iommu_lu_keep_msix(struct pci_dev *pdev, u16 flags)
+{
+	return flags & PCI_MSIX_FLAGS_MASKALL && is_running(pdev);
+}
+
+/**
+ * iommu_lu_msix_kept - is MSI-X on, and nobody has turned it on in this kernel?
+ * @pdev: device
+ */
+bool iommu_lu_msix_kept(struct pci_dev *pdev)
+{
+	return !pdev->msix_enabled && read_msix(pdev) & PCI_MSIX_FLAGS_ENABLE;
+}
+
+/* MSI-X was kept, and is not what its interrupts are going to be. */
+static void drop_msix(struct pci_dev *pdev)
+{
+	if (iommu_lu_msix_kept(pdev))
+		write_msix(pdev, read_msix(pdev) &
+				 ~(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL));
+}
+
+/**
+ * iommu_lu_set_irqs - interrupts of a device are about to be set up or torn down
+ * @pdev: device
+ * @index: VFIO_PCI_*_IRQ_INDEX; VFIO_PCI_NUM_IRQS when nobody uses the device any more
+ * @count: how many, 0 to tear down
+ *
+ * Context: vfio_pci_core_device.igate held.
+ * Return: 0, or -EBUSY between freeze and jump.
+ */
+int iommu_lu_set_irqs(struct pci_dev *pdev, unsigned int index, unsigned int count)
+{
+	struct iommu_lu_device *ldev;
+
+	scoped_guard(rcu) {
+		ldev = pdev->dev.iommu ? READ_ONCE(pdev->dev.iommu->lu) : NULL;
+		if (ldev && ldev->frozen)
+			return -EBUSY;
+	}
+	if (index == VFIO_PCI_NUM_IRQS ||
+	    (count && (index == VFIO_PCI_INTX_IRQ_INDEX || index == VFIO_PCI_MSI_IRQ_INDEX)))
+		drop_msix(pdev);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_set_irqs);
+
 /* --- preserve ------------------------------------------------------------------ */
 
 /* What must hold at preserve, and still at freeze. */
@@ -134,8 +233,9 @@ static int check(struct device *dev)
 		dev_err(dev, "iommu_lu: not in D0\n");
 		return -EINVAL;
 	}
-	if (pdev->msi_enabled || pdev->msix_enabled) {
-		dev_err(dev, "iommu_lu: MSI or MSI-X is enabled, interrupts are not carried\n");
+	/* not every device can mask it, and then it keeps nothing that was not sent */
+	if (pdev->msi_enabled) {
+		dev_err(dev, "iommu_lu: MSI is enabled, only MSI-X can stay on\n");
 		return -EBUSY;
 	}
 	if (pdev->is_virtfn || pci_num_vf(pdev)) {
@@ -271,7 +371,8 @@ int iommu_lu_pci_match_control(struct device *dev, const struct iommu_device_ser
  *
  * A read from the device pushes the writes that it sent before: completions do not pass
  * posted requests (PCIe 6.0, 2.4.1). It may not use what it knows of the tables of the
- * previous kernel when it is started again, so ATS is turned off as well.
+ * previous kernel when it is started again, so ATS is turned off as well; and so is MSI-X
+ * if it was left on.
  */
 void iommu_lu_pci_quiesce(struct device *dev)
 {
@@ -283,6 +384,7 @@ void iommu_lu_pci_quiesce(struct device *dev)
 	pci_clear_master(pdev);
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	stop_ats(pdev);
+	drop_msix(pdev);
 }
 
 static int keep(struct pci_dev *pdev)

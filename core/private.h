@@ -59,6 +59,7 @@ int iommu_lu_pci_preserve(struct device *dev, struct iommu_device_ser *ser);
 int iommu_lu_pci_freeze(struct device *dev, const struct iommu_device_ser *ser);
 int iommu_lu_pci_match(struct device *dev, const struct iommu_device_ser *ser);
 int iommu_lu_pci_match_control(struct device *dev, const struct iommu_device_ser *ser);
+void iommu_lu_pci_mask(struct device *dev, bool mask);
 int iommu_lu_pci_seal(void);
 void iommu_lu_pci_unseal(void);
 

@@ -9,7 +9,9 @@
  * attached to. It is not reset, not stopped and not put to sleep, neither by
  * this kernel nor by the next.
  *
- * What is not: interrupts, and whatever else vfio-pci keeps for a device. The
+ * Its MSI-X vectors are masked from the freeze until the next kernel sets them up.
+ *
+ * What is not: the set-up of interrupts, and whatever else vfio-pci keeps for a device. The
  * next kernel binds the device to vfio-pci if nobody did, and hands out a file
  * that is open but not bound to an iommufd. Binding it to the retrieved one leaves
  * the device as it is.
@@ -85,6 +87,11 @@ static void vfio_lu_unpreserve(struct liveupdate_file_op_args *args)
 	iommu_lu_unpreserve_device(df->device->dev);
 }
 
+static struct mutex *irq_lock(struct vfio_device *device)
+{
+	return &container_of(device, struct vfio_pci_core_device, vdev)->igate;
+}
+
 static int vfio_lu_freeze(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device_file *df = args->file->private_data;
@@ -101,6 +108,7 @@ static int vfio_lu_freeze(struct liveupdate_file_op_args *args)
 	}
 	device_unlock(dev);
 
+	guard(mutex)(irq_lock(df->device));
 	ret = iommu_lu_freeze_device(dev);
 	if (ret)
 		return ret;
@@ -114,6 +122,7 @@ static void vfio_lu_unfreeze(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device_file *df = args->file->private_data;
 
+	guard(mutex)(irq_lock(df->device));
 	iommu_lu_file_unfreeze();
 	iommu_lu_unfreeze_device(df->device->dev);
 }

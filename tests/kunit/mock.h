@@ -25,6 +25,9 @@
 #define MOCK_ENTRY_DID		GENMASK_ULL(63, 52)
 #define MOCK_MAX_DID		0xfff
 
+/* Capability of every endpoint */
+#define MOCK_MSIX	0x40
+
 /* Extended capabilities of every endpoint */
 #define MOCK_ATS	0x100
 #define MOCK_PASID	0x110

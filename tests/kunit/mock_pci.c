@@ -8,7 +8,7 @@
  *   00:03.0  endpoint, behind the other unit
  *   01:00.0  endpoint
  *
- * Endpoints have ATS, PASID and PRI, which are off.
+ * Endpoints have MSI-X, ATS, PASID and PRI, which are off.
  *
  * Configuration space survives mock_pci_remove(), as that of a device survives
  * a kexec.
@@ -65,14 +65,14 @@ static int mock_config_read(struct pci_bus *bus, unsigned int devfn, int where, 
 	return PCIBIOS_SUCCESSFUL;
 }
 
-/* There is nothing to write to but the command register and extended capabilities. */
+/* There is nothing to write to but the command register and control registers. */
 static int mock_config_write(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
 {
 	u8 *space = config_of(bus, devfn);
 
 	if (!space || where + size > PCI_CFG_SPACE_EXP_SIZE)
 		return PCIBIOS_DEVICE_NOT_FOUND;
-	if (where == PCI_COMMAND)
+	if (where == PCI_COMMAND || where == MOCK_MSIX + PCI_MSIX_FLAGS)
 		memcpy(space + where, &val, min(size, 2));
 	if (where >= PCI_CFG_SPACE_SIZE) {
 		memcpy(space + where, &val, size);
@@ -107,6 +107,9 @@ void mock_pci_reset(void)
 							 PCI_CLASS_NETWORK_ETHERNET,
 				   config[i] + PCI_CLASS_DEVICE);
 		if (!functions[i].bridge) {
+			put_unaligned_le16(PCI_STATUS_CAP_LIST, config[i] + PCI_STATUS);
+			config[i][PCI_CAPABILITY_LIST] = MOCK_MSIX;
+			config[i][MOCK_MSIX] = PCI_CAP_ID_MSIX;
 			add_ext_cap(config[i], PCI_EXT_CAP_ID_ATS, MOCK_ATS, MOCK_PASID);
 			add_ext_cap(config[i], PCI_EXT_CAP_ID_PASID, MOCK_PASID, MOCK_PRI);
 			add_ext_cap(config[i], PCI_EXT_CAP_ID_PRI, MOCK_PRI, 0);

@@ -9,6 +9,7 @@
 #include <linux/kexec.h>
 #include <linux/pci-ats.h>
 #include <linux/pci.h>
+#include <linux/vfio.h>
 
 #include "../../../iommu-priv.h"
 #include "../../core/private.h"
@@ -97,10 +98,72 @@ static void U11_interrupts(struct kunit *test)
 	pdev->msi_enabled = 1;
 	expect_refusal(test, -EBUSY);
 	pdev->msi_enabled = 0;
-	pdev->msix_enabled = 1;
-	expect_refusal(test, -EBUSY);
-	pdev->msix_enabled = 0;
 	expect_normal(test);
+}
+
+#define MSIX_CTRL	(MOCK_MSIX + PCI_MSIX_FLAGS)
+#define MSIX_MASKED	(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL)
+
+/* Vectors pend from freeze on, and interrupts are not set up any more. */
+static void U11_freeze_masks_vectors(struct kunit *test)
+{
+	struct pci_dev *pdev = attached(test);
+
+	mock_pci_set_control(0, MSIX_CTRL, PCI_MSIX_FLAGS_ENABLE);
+	pdev->msix_enabled = 1;
+	env_preserve(test, 0);
+	KUNIT_EXPECT_EQ(test, mock_pci_control(0, MSIX_CTRL), PCI_MSIX_FLAGS_ENABLE);
+	KUNIT_EXPECT_EQ(test, iommu_lu_set_irqs(pdev, VFIO_PCI_MSIX_IRQ_INDEX, 1), 0);
+
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, mock_pci_control(0, MSIX_CTRL), MSIX_MASKED);
+	KUNIT_EXPECT_EQ(test, iommu_lu_set_irqs(pdev, VFIO_PCI_MSIX_IRQ_INDEX, 1), -EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_lu_set_irqs(pdev, VFIO_PCI_INTX_IRQ_INDEX, 0), -EBUSY);
+
+	env_unfreeze(test, 1, 0);
+	KUNIT_EXPECT_EQ(test, mock_pci_control(0, MSIX_CTRL), PCI_MSIX_FLAGS_ENABLE);
+	KUNIT_EXPECT_EQ(test, iommu_lu_set_irqs(pdev, VFIO_PCI_MSIX_IRQ_INDEX, 1), 0);
+	pdev->msix_enabled = 0;
+	env_unpreserve(test, 0);
+}
+
+static void mask_vectors(struct kunit *test)
+{
+	mock_pci_set_control(0, MSIX_CTRL, MSIX_MASKED);
+	/* of a device that nobody has preserved */
+	mock_pci_set_control(1, MSIX_CTRL, MSIX_MASKED);
+}
+
+/* The next kernel leaves MSI-X on until it is known what the device is going to use. */
+static void U11_vectors_stay_masked(struct kunit *test)
+{
+	struct pci_dev *pdev;
+
+	attached(test);
+	env_kexec(test, mask_vectors);
+	pdev = to_pci_dev(env_dev(test, 0));
+	KUNIT_EXPECT_EQ(test, mock_pci_control(0, MSIX_CTRL), MSIX_MASKED);
+	KUNIT_EXPECT_EQ(test, mock_pci_control(1, MSIX_CTRL), PCI_MSIX_FLAGS_MASKALL);
+
+	KUNIT_EXPECT_EQ(test, iommu_lu_set_irqs(pdev, VFIO_PCI_MSIX_IRQ_INDEX, 1), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_set_irqs(pdev, VFIO_PCI_INTX_IRQ_INDEX, 0), 0);
+	KUNIT_EXPECT_EQ(test, mock_pci_control(0, MSIX_CTRL), MSIX_MASKED);
+	KUNIT_EXPECT_EQ(test, iommu_lu_set_irqs(pdev, VFIO_PCI_INTX_IRQ_INDEX, 1), 0);
+	KUNIT_EXPECT_EQ(test, mock_pci_control(0, MSIX_CTRL), 0);
+}
+
+static void mask_and_damage(struct kunit *test)
+{
+	mask_vectors(test);
+	mock_pci_set_control(0, MOCK_ATS + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
+}
+
+static void U11_stopped_device_has_no_vectors(struct kunit *test)
+{
+	attached(test);
+	env_kexec(test, mask_and_damage);
+	KUNIT_EXPECT_FALSE(test, iommu_lu_held(env_dev(test, 0)));
+	KUNIT_EXPECT_EQ(test, mock_pci_control(0, MSIX_CTRL), 0);
 }
 
 static void U10_virtual_function(struct kunit *test)
@@ -600,6 +663,9 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(C2_device_without_iommu),
 	KUNIT_CASE(U9_power_state),
 	KUNIT_CASE(U11_interrupts),
+	KUNIT_CASE(U11_freeze_masks_vectors),
+	KUNIT_CASE(U11_vectors_stay_masked),
+	KUNIT_CASE(U11_stopped_device_has_no_vectors),
 	KUNIT_CASE(U10_virtual_function),
 	KUNIT_CASE(U10_bridge),
 	KUNIT_CASE(U10_ats_of_others),

@@ -291,6 +291,9 @@ bool iommu_lu_bus_preserved(struct pci_bus *bus);
 bool iommu_lu_keep_config(struct pci_bus *bus);
 void iommu_lu_pci_quiesce(struct device *dev);
 int iommu_lu_pci_keep(struct pci_dev *pdev, int pos, u16 want, u16 ignore);
+bool iommu_lu_keep_msix(struct pci_dev *pdev, u16 flags);
+bool iommu_lu_msix_kept(struct pci_dev *pdev);
+int iommu_lu_set_irqs(struct pci_dev *pdev, unsigned int index, unsigned int count);
 void iommu_lu_quiesce_incoming(struct iommu_lu_unit *unit);
 
 /* fail_nth.c: guard(iommu_lu_fail)("stage") */
@@ -336,6 +339,13 @@ static inline bool iommu_lu_keep_master(struct pci_dev *pdev) { return false; }
 static inline bool iommu_lu_bus_preserved(struct pci_bus *bus) { return false; }
 static inline bool iommu_lu_keep_config(struct pci_bus *bus) { return false; }
 static inline int iommu_lu_pci_keep(struct pci_dev *pdev, int pos, u16 want, u16 ignore)
+{
+	return 0;
+}
+
+static inline bool iommu_lu_keep_msix(struct pci_dev *pdev, u16 flags) { return false; }
+static inline bool iommu_lu_msix_kept(struct pci_dev *pdev) { return false; }
+static inline int iommu_lu_set_irqs(struct pci_dev *pdev, unsigned int index, unsigned int count)
 {
 	return 0;
 }
