@@ -26,6 +26,8 @@ void case_pair(long stage);
 void case_example(long stage);
 void case_killed(long stage);
 void case_msi(long stage);
+void case_irq(long stage);
+void case_race(long stage);
 
 /* Bind h's device to vfio-pci and get frames going. Reported step by step. */
 bool setup_heart(struct heart *h, unsigned int index, const char *bdf);

@@ -11,6 +11,14 @@
 #define RDH	0x2810
 #define RDT	0x2818
 
+#define CTRL_EXT	0x0018
+#define CTRL_EXT_IAME	(1u << 27)	/* EIAC does not mask */
+#define IMS	0x00d0
+#define EIAC	0x00dc
+#define IVAR	0x00e4
+#define IVAR_RXQ0_VECTOR0	(1u << 3)
+#define INT_RXQ0		(1u << 20)
+
 #define STATUS_DD	0x01
 
 struct rx_desc {
@@ -74,10 +82,24 @@ static int e1000e_start(int cdev, volatile void *bar, void *ring, uint64_t ring_
 	return 0;
 }
 
+static void e1000e_irq(volatile void *bar, bool on)
+{
+	if (!on) {
+		nic_wr(bar, NIC_IMC, INT_RXQ0);
+		return;
+	}
+	nic_wr(bar, CTRL_EXT, nic_rd(bar, CTRL_EXT) | CTRL_EXT_IAME);
+	nic_wr(bar, IVAR, IVAR_RXQ0_VECTOR0);
+	/* done with as soon as it is sent, so that the next frame raises it again */
+	nic_wr(bar, EIAC, INT_RXQ0);
+	nic_wr(bar, IMS, INT_RXQ0);
+}
+
 const struct nic_ops e1000e_ops = {
 	.name = "e1000e",
 	.fill = e1000e_fill,
 	.done = e1000e_done,
 	.start = e1000e_start,
 	.give = e1000e_give,
+	.irq = e1000e_irq,
 };

@@ -183,7 +183,7 @@ int heart_open(struct heart *h, const char *bdf)
 	return rc;
 }
 
-int heart_join(struct heart *h, const char *bdf, struct heart *first)
+int heart_join(struct heart *h, const char *bdf, struct heart *first, bool same_hwpt)
 {
 	int rc = heart_common(h, bdf);
 
@@ -199,7 +199,7 @@ int heart_join(struct heart *h, const char *bdf, struct heart *first)
 		return h->cdev;
 	rc = vfio_bind(h->cdev, h->iommufd, &h->dev_id);
 	if (!rc)
-		rc = heart_map_into(h, first);
+		rc = same_hwpt ? heart_map_into(h, first) : heart_map(h);
 	if (!rc)
 		rc = vfio_attach(h->cdev, h->hwpt);
 	if (!rc)
@@ -207,17 +207,23 @@ int heart_join(struct heart *h, const char *bdf, struct heart *first)
 	return rc;
 }
 
-int heart_start(struct heart *h, unsigned int index)
+int heart_map_bar(struct heart *h)
 {
-	uint64_t *map = (void *)((char *)h->st + h->st->map_off);
-	int rc;
+	int rc = h->nic->bar ? h->nic->bar(h->cdev) : 0;
 
-	rc = h->nic->bar ? h->nic->bar(h->cdev) : 0;
 	if (rc < 0)
 		return rc;
 	h->bar = vfio_map_bar(h->cdev, rc, &h->bar_len);
-	if (!h->bar)
-		return -ENXIO;
+	return h->bar ? 0 : -ENXIO;
+}
+
+int heart_start(struct heart *h, unsigned int index)
+{
+	uint64_t *map = (void *)((char *)h->st + h->st->map_off);
+	int rc = heart_map_bar(h);
+
+	if (rc)
+		return rc;
 	rc = vfio_bus_master(h->cdev, true);
 	if (!rc)
 		rc = h->nic->start(h->cdev, h->bar, h->ring, heart_iova(h, h->st->ring_off),

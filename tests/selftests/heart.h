@@ -51,6 +51,7 @@ struct heart {
 	/* device */
 	int cdev;
 	int iommufd;
+	int session;
 	uint32_t dev_id;
 	uint32_t ioas;
 	uint32_t hwpt;
@@ -68,8 +69,9 @@ struct heart {
 
 /* Everything from an unbound device up to arriving frames. */
 int heart_open(struct heart *h, const char *bdf);
-/* The same on the iommufd and the HWPT of another one. */
-int heart_join(struct heart *h, const char *bdf, struct heart *first);
+/* The same on the iommufd of another one, on the same HWPT or another. */
+int heart_join(struct heart *h, const char *bdf, struct heart *first, bool same_hwpt);
+int heart_map_bar(struct heart *h);
 int heart_start(struct heart *h, unsigned int index);
 
 /* Take over a memfd that came from the previous kernel. */

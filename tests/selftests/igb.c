@@ -16,7 +16,14 @@
 #define RXDCTL		0xc028
 #define RXDCTL_ENABLE	(1u << 25)
 
+#define GPIE		0x1514
+#define GPIE_MSIX	(1u << 4)
+#define EIMS		0x1524
 #define EIMC		0x1528
+#define EIAC		0x152c
+#define IVAR0		0x1700
+#define IVAR_RXQ0_VECTOR0	0x80
+#define INT_VECTOR0	(1u << 0)
 
 #define MDIC_PHY1	(1u << 21)
 #define MDIC_WRITE	(1u << 26)
@@ -96,10 +103,24 @@ static int igb_start(int cdev, volatile void *bar, void *ring, uint64_t ring_iov
 	return 0;
 }
 
+static void igb_irq(volatile void *bar, bool on)
+{
+	if (!on) {
+		nic_wr(bar, EIMC, INT_VECTOR0);
+		return;
+	}
+	nic_wr(bar, GPIE, GPIE_MSIX);
+	nic_wr(bar, IVAR0, IVAR_RXQ0_VECTOR0);
+	/* done with as soon as it is sent, so that the next frame raises it again */
+	nic_wr(bar, EIAC, INT_VECTOR0);
+	nic_wr(bar, EIMS, INT_VECTOR0);
+}
+
 const struct nic_ops igb_ops = {
 	.name = "igb",
 	.fill = igb_fill,
 	.done = igb_done,
 	.start = igb_start,
 	.give = igb_give,
+	.irq = igb_irq,
 };

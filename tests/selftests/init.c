@@ -3,7 +3,7 @@
  * PID 1 of the test machine: runs the case that the kernel command line names.
  *
  *   lu.case=NAME       heartbeat, receive, refuse, disabled, closed, leaks, failnth,
- *                      retrieve, adopt, pair, example, killed, msi
+ *                      retrieve, adopt, pair, example, killed, msi, irq, race
  *   lu.try=NAME        refuse: only that one
  *   lu.errno=N         refuse, closed: with this error
  *   lu.finish=1        closed: end the session
@@ -14,10 +14,14 @@
  *   lu.recover=1       retrieve: go on to a third kernel
  *   lu.nic=BDF         the device under test
  *   lu.nic2=BDF        a second one, running but not preserved
- *   lu.updates=N       live updates in a row (heartbeat, pair, example)
+ *   lu.updates=N       live updates in a row (heartbeat, pair, example, irq, race)
  *   lu.shared=1        pair: both cards on one HWPT
  *   lu.gap=1           pair: it cannot be replaced while both are on it, so one goes first
  *   lu.doorbell=0      msi: no interrupt is set up in the first kernel
+ *   lu.together=1      pair: on two HWPTs of one iommufd
+ *   lu.apart=1         pair: in two sessions
+ *   lu.late=1          irq: set up interrupts when the session is finished, not before
+ *   lu.seconds=N       race: how long, in each of the old kernels
  *   lu.preserve=0      heartbeat: leave the IOMMU and the device out
  *   lu.warmup=N        frames before each update
  *   lu.tail=N          frames after each update
@@ -74,6 +78,8 @@ static const struct {
 	{ "example", case_example },
 	{ "killed", case_killed },
 	{ "msi", case_msi },
+	{ "irq", case_irq },
+	{ "race", case_race },
 };
 
 static void mount_at(const char *type, const char *dir)

@@ -243,6 +243,20 @@ long vmstat(const char *name)
 	return -1;
 }
 
+long meminfo_kb(const char *name)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+	long val = -1;
+
+	while (f && val < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
+			val = strtol(line + strlen(name) + 1, NULL, 10);
+	if (f)
+		fclose(f);
+	return val;
+}
+
 size_t page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);
@@ -448,6 +462,17 @@ int hwpt_get(int iommufd, uint64_t token, uint32_t *id)
 	return rc;
 }
 
+int hwpt_verify(int iommufd, uint32_t restored, uint32_t hwpt, uint64_t *iova)
+{
+	struct iommu_hwpt_lu_verify arg = {
+		.size = sizeof(arg), .restored_id = restored, .hwpt_id = hwpt,
+	};
+	int rc = xioctl(iommufd, IOMMU_HWPT_LU_VERIFY, &arg);
+
+	*iova = arg.out_iova;
+	return rc;
+}
+
 int iommufd_destroy(int iommufd, uint32_t id)
 {
 	struct iommu_destroy arg = { .size = sizeof(arg), .id = id };
@@ -462,17 +487,6 @@ int vfio_bind_driver(const char *bdf, const char *driver)
 {
 	char path[160];
 	int rc;
-int hwpt_verify(int iommufd, uint32_t restored, uint32_t hwpt, uint64_t *iova)
-{
-	struct iommu_hwpt_lu_verify arg = {
-		.size = sizeof(arg), .restored_id = restored, .hwpt_id = hwpt,
-	};
-	int rc = xioctl(iommufd, IOMMU_HWPT_LU_VERIFY, &arg);
-
-	*iova = arg.out_iova;
-	return rc;
-}
-
 
 	/* the kernel has a driver of its own for some of the cards */
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind", bdf);
@@ -545,33 +559,59 @@ int vfio_detach(int dev)
 	return xioctl(dev, VFIO_DEVICE_DETACH_IOMMUFD_PT, &arg);
 }
 
-/* One MSI, signalled to nobody. */
-int vfio_msi(int dev, bool on)
+#define MAX_VECTORS	8
+
+static int vfio_set_irqs(int dev, unsigned int index, const int *eventfd, unsigned int n)
 {
 	struct {
 		struct vfio_irq_set set;
-		int32_t eventfd;
+		int32_t eventfd[MAX_VECTORS];
 	} arg = {
-		.set.argsz = on ? sizeof(arg) : sizeof(arg.set),
+		.set.argsz = sizeof(arg.set) + n * sizeof(arg.eventfd[0]),
 		.set.flags = VFIO_IRQ_SET_ACTION_TRIGGER |
-			     (on ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE),
-		.set.index = VFIO_PCI_MSI_IRQ_INDEX,
-		.set.count = on,
+			     (n ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE),
+		.set.index = index,
+		.set.count = n,
 	};
+
+	if (n > MAX_VECTORS)
+		return -E2BIG;
+	memcpy(arg.eventfd, eventfd, n * sizeof(arg.eventfd[0]));
+	return xioctl(dev, VFIO_DEVICE_SET_IRQS, &arg);
+}
+
+/* One MSI, signalled to nobody. */
+int vfio_msi(int dev, bool on)
+{
+	int fd = on ? eventfd(0, EFD_CLOEXEC) : -1;
 	int rc;
 
-	arg.eventfd = on ? eventfd(0, EFD_CLOEXEC) : -1;
-	if (on && arg.eventfd < 0)
+	if (on && fd < 0)
 		return -errno;
-	rc = ioctl(dev, VFIO_DEVICE_SET_IRQS, &arg) < 0 ? -errno : 0;
+	rc = vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, &fd, on);
 	if (on)
-		close(arg.eventfd);
+		close(fd);
 	return rc;
+}
+
+int vfio_msix(int dev, const int *eventfd, unsigned int n)
+{
+	return vfio_set_irqs(dev, VFIO_PCI_MSIX_IRQ_INDEX, eventfd, n);
 }
 
 int vfio_reset(int dev)
 {
 	return xioctl(dev, VFIO_DEVICE_RESET, NULL);
+}
+
+int vfio_low_power(int dev)
+{
+	struct vfio_device_feature arg = {
+		.argsz = sizeof(arg),
+		.flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY,
+	};
+
+	return xioctl(dev, VFIO_DEVICE_FEATURE, &arg);
 }
 
 /* By the owner of the iommufd: no list of groups. */
@@ -588,6 +628,16 @@ static int vfio_region(int dev, unsigned int index, struct vfio_region_info *inf
 	info->argsz = sizeof(*info);
 	info->index = index;
 	return xioctl(dev, VFIO_DEVICE_GET_REGION_INFO, info);
+}
+
+int vfio_read32(int dev, unsigned int bar, unsigned int off, uint32_t *val)
+{
+	struct vfio_region_info info;
+	int rc = vfio_region(dev, VFIO_PCI_BAR0_REGION_INDEX + bar, &info);
+
+	if (rc)
+		return rc;
+	return pread(dev, val, sizeof(*val), info.offset + off) == sizeof(*val) ? 0 : -errno;
 }
 
 int vfio_config_read16(int dev, unsigned int off)

@@ -47,6 +47,7 @@ int file_write(const char *path, const char *text);
 long file_read(const char *path, char *buf, size_t size);
 void say_file(const char *path);
 long vmstat(const char *name);
+long meminfo_kb(const char *name);
 /*
  * Physical address of what is at @va, by /proc/self/pagemap. 0 if nothing is there, or if
  * we may not know.
@@ -72,9 +73,9 @@ int hwpt_alloc(int iommufd, uint32_t dev, uint32_t ioas, uint32_t flags,
 	       uint32_t *id);
 int hwpt_mark(int iommufd, uint32_t hwpt, uint64_t token, uint32_t flags);
 int hwpt_get(int iommufd, uint64_t token, uint32_t *id);
-int iommufd_destroy(int iommufd, uint32_t id);
 /* with -EDOM, *iova is the first address that is different */
 int hwpt_verify(int iommufd, uint32_t restored, uint32_t hwpt, uint64_t *iova);
+int iommufd_destroy(int iommufd, uint32_t id);
 
 /* vfio-pci cdev */
 int vfio_bind_driver(const char *bdf, const char *driver);
@@ -85,7 +86,10 @@ int vfio_attach(int dev, uint32_t pt);
 int vfio_attach_pt(int dev, uint32_t *pt);
 int vfio_detach(int dev);
 int vfio_msi(int dev, bool on);
+/* The first @n MSI-X vectors, each signalled to its eventfd; 0: MSI-X off */
+int vfio_msix(int dev, const int *eventfd, unsigned int n);
 int vfio_reset(int dev);
+int vfio_low_power(int dev);
 int vfio_hot_reset(int dev);
 int vfio_config_read16(int dev, unsigned int off);
 /* offset of a capability in configuration space */
@@ -93,6 +97,8 @@ int vfio_config_cap(int dev, unsigned int id);
 int vfio_config_write16(int dev, unsigned int off, uint16_t val);
 void *vfio_map_bar(int dev, unsigned int bar, size_t *size);
 int vfio_bus_master(int dev, bool on);
+/* a register of a BAR that cannot be mapped */
+int vfio_read32(int dev, unsigned int bar, unsigned int off, uint32_t *val);
 
 /* kexec */
 

@@ -32,6 +32,8 @@ struct nic_ops {
 	 */
 	int (*start)(int cdev, volatile void *bar, void *ring, uint64_t ring_iova,
 		     unsigned int n, unsigned int tail);
+	/* let each frame raise MSI-X vector 0, or no frame any more; NULL: it cannot */
+	void (*irq)(volatile void *bar, bool on);
 	/* give the card the descriptors up to @tail; @bar may be NULL if it has a queue */
 	void (*give)(volatile void *bar, void *ring, unsigned int tail);
 };

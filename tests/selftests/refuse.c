@@ -161,7 +161,7 @@ static int frozen(struct heart *h)
 {
 	int session = preserve_all(h, "refuse");
 	uint32_t second = 0, id;
-	int rc;
+	int rc, cap;
 
 	if (!ktap_rc(session, 0, "preserve everything"))
 		return session;
@@ -180,6 +180,11 @@ static int frozen(struct heart *h)
 	}
 	ktap_rc(vfio_detach(h->cdev), -EBUSY, "detach after preserve");
 	ktap_rc(vfio_reset(h->cdev), -EBUSY, "reset after preserve");
+	cap = vfio_config_cap(h->cdev, PCI_CAP_ID_PM);
+	vfio_config_write16(h->cdev, cap + PCI_PM_CTRL, 3);
+	ktap((vfio_config_read16(h->cdev, cap + PCI_PM_CTRL) & 3) == 0,
+	     "power state after preserve: still D0");
+	ktap_rc(vfio_low_power(h->cdev), -EBUSY, "low power mode after preserve");
 	close(session);
 
 	/* and changes again when the session is gone */
