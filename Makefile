@@ -8,6 +8,8 @@ IOMMU	?= vtd
 ARCH	?= $(if $(filter smmuv3,$(IOMMU)),arm64,x86_64)
 FUZZ_SECONDS	?= 60
 SIGNOFF	?= $(shell n=$$(git config user.name) && m=$$(git config user.email) && echo "$$n <$$m>")
+RACE_SECONDS	?= 600
+UPDATES	?= 100
 ROOT	:= build/root
 IN	:= scripts/in-root.sh $(ROOT)
 SOURCE	:= build/linux-$(KVER)
@@ -16,6 +18,8 @@ TESTS	?= tests/abi tests/qemu
 # the cases of one architecture: those of a machine that is the other one are marked so
 MINE	:= $(if $(filter arm64,$(ARCH)),arm64,not arm64)
 PYTEST	:= KVER=$(KVER) $(IN) pytest -p no:cacheprovider
+# for those who ask for it, by a target of its own
+LONG	:= corruption or failnth or endurance
 
 .PHONY: help
 help:
@@ -32,6 +36,8 @@ help:
 	@echo '  make test-versions    live updates from Linux 7.2 to 7.3 and from 7.3 to 7.2; builds both'
 	@echo '  make soak RUNS=20     every QEMU case so many times'
 	@echo '  make lava             the jobs of lava-jobs/: schemas, and those of QEMU machines run by LAVA'
+	@echo '  make race             threads against each other, debug kernel, RACE_SECONDS=600'
+	@echo '  make endurance        live updates in a row, nothing may grow, UPDATES=100'
 	@echo
 	@echo 'Use it in a kernel of your own:'
 	@echo '  make apply KDIR=/path/to/linux     put it into a kernel tree (DRY=1 only tries)'
@@ -73,12 +79,13 @@ kernel-stock: source-stock
 
 kernels: kernel-plain kernel-off kernel-kunit $(if $(filter arm64,$(ARCH)),kernel-64k)
 
-.PHONY: demo test test-corruption test-failnth test-host test-debug test-kernel soak fuzz lava lava-artifacts tools
+.PHONY: demo test test-corruption test-failnth test-host test-debug test-kernel soak race endurance
+.PHONY: fuzz lava lava-artifacts tools
 demo: kernel-plain
 	@KVER=$(KVER) $(IN) python3 tests/qemu/demo.py --iommu $(IOMMU)
 
 test: kernels
-	@$(PYTEST) -m '$(MINE) and not debug and not corruption and not failnth' $(TESTS)
+	@$(PYTEST) -m '$(MINE) and not debug and not ($(LONG))' $(TESTS)
 
 test-corruption: kernel-plain
 	@$(PYTEST) -m '$(MINE) and corruption' $(TESTS)
@@ -107,7 +114,15 @@ test-kernel: kernel-kunit kernel-stock
 	@$(PYTEST) -m kernel tests/kernel
 
 soak: kernels
-	@RUNS=$(RUNS) $(PYTEST) -m '$(MINE) and qemu and not debug and not corruption and not failnth' $(TESTS)
+	@RUNS=$(RUNS) $(PYTEST) -m '$(MINE) and qemu and not debug and not ($(LONG))' $(TESTS)
+
+race: kernel-debug
+	@KVER=$(KVER) $(IN) env RACE_SECONDS='$(RACE_SECONDS)' \
+		pytest -p no:cacheprovider -m '$(MINE) and race and debug' $(TESTS)
+
+endurance: kernel-plain
+	@KVER=$(KVER) $(IN) env UPDATES='$(UPDATES)' \
+		pytest -p no:cacheprovider -s -m '$(MINE) and endurance' $(TESTS)
 
 lava:
 	@$(MAKE) --no-print-directory kernel-plain ARCH=x86_64

@@ -4,8 +4,10 @@
 KERNEL_PLAIN, KERNEL_DEBUG, KERNEL_OFF, KERNEL_KUNIT  kernel images (default: the build tree);
          KERNEL_ARM64_PLAIN and so on for arm64
 KVER     kernel version in the build tree (7.2)
+RACE_SECONDS  how long test_race does what it likes, in all (20)
 RUNS     repeat each test that starts a machine that many times
-UPDATES  live updates in a row for each machine of the matrix (1; 5 for the row "five")
+UPDATES  live updates in a row for each machine of the matrix (1; 5 for the row "five"), and of
+         test_in_a_row (100)
 PAUSE_LIMIT  seconds that DMA may pause on a busy host (0.06)
 ACCEL    accelerator of QEMU (tcg)
 """
@@ -25,6 +27,8 @@ def pytest_configure(config):
                        ("arm64", "kernels and machines for arm64"),
                        ("vtd", "modes and failure paths of VT-d"),
                        ("amd", "page tables and failure paths of AMD-Vi"),
+                       ("race", "threads against each other"),
+                       ("endurance", "a hundred live updates in a row"),
                        ("corruption", "damages what is handed over"),
                        ("failnth", "makes allocations fail")):
         config.addinivalue_line("markers", "%s: %s" % (name, what))

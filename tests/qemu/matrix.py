@@ -5,6 +5,8 @@ import dataclasses
 import os
 
 import pytest
+
+import iommus
 from machine import Config, Nic
 from update import run
 
@@ -45,12 +47,41 @@ ROWS = {
     "bridge": Row((Nic("e1000e", bridge=1),)),
     "two-domains": Row(PAIR, ("lu.case=pair",)),
     "one-domain": Row(PAIR, ("lu.case=pair", "lu.shared=1")),
+    "one-iommufd": Row(PAIR, ("lu.case=pair", "lu.together=1")),
+    "two-sessions": Row(PAIR, ("lu.case=pair", "lu.apart=1")),
+    "msix": Row(words=("lu.case=irq",), updates=max(2, UPDATES)),
+    "msix-late": Row(words=("lu.case=irq", "lu.late=1")),
+    "msix-igb": Row((Nic("igb", port=True),), ("lu.case=irq",)),
     "noir": Row(intremap=False),
     "nointremap": Row(words=("lu.case=heartbeat", "nointremap", NOIR)),
     "five": Row(updates=max(5, UPDATES)),
 }
 # Also with the debug kernel, which takes a minute.
-DEBUG = ("e1000e", "igb-port", "bridge", "two-domains", "one-domain", "five")
+DEBUG = ("e1000e", "igb-port", "bridge", "two-domains", "one-domain", "two-sessions", "msix",
+         "five")
+
+
+# One machine for each family and each way to replace a domain: for what userspace sees, which
+# must be the same everywhere.
+MACHINES = {
+    "vtd": iommus.VTD.machine,
+    "amd": iommus.AMD.machine,
+    "smmuv3-s1": iommus.SMMUV3.machine + ",stage=1",
+    "smmuv3-s2": iommus.SMMUV3.machine + ",stage=2",
+}
+
+
+def everywhere(*debug, plain=tuple(MACHINES)):
+    """Parameters of a test: flavour of the kernel, machine; some with the debug kernel."""
+    def param(flavour, machine):
+        family = iommus.family(MACHINES[machine])
+        marks = [getattr(pytest.mark, flavour)]
+        marks += [pytest.mark.arm64] * (family.arch == "arm64")
+        marks += [pytest.mark.amd] * (family is iommus.AMD)
+        return pytest.param(flavour, machine, marks=marks)
+
+    return pytest.mark.parametrize("flavour, machine", [param("plain", m) for m in plain] +
+                                   [param("debug", m) for m in debug])
 
 
 def cells(rows, modes=()):

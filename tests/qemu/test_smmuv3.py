@@ -135,30 +135,11 @@ def test_smmu_without_preserved_devices_blocks(name, mode):
 
 @pytest.mark.plain
 @stages
-def test_held_until_finished(name, mode):
-    result = run(name, config(mode), append=["lu.case=heartbeat", "lu.strict=1"])
-    test_liveupdate.check(result)
-    assert sum("refused" in text for ok, text in result.ktap if ok) >= 6
-
-
-@pytest.mark.plain
-@stages
 def test_unpreserved_device_is_stopped(name, mode):
     test_liveupdate.unpreserved_is_stopped(name, config(mode), "plain")
 
 
 # ---- what is refused before the jump ----
-
-@test_liveupdate.flavours
-@stages
-def test_refused(name, flavour, mode):
-    """One machine makes all attempts."""
-    result = run(name, config(mode), flavour, ["lu.case=refuse"], timeout=300)
-    assert not result.console_faults() + result.traffic_faults()
-    tried = {text[6:] for _, text in result.lines if text.startswith("# try ")}
-    assert not set(test_liveupdate.TRIES) - tried
-    assert result.stages == 1
-
 
 def address_of_table(m):
     """Of the stream table, as the first kernel has said."""

@@ -121,6 +121,16 @@ class Run:
                 data = data[:int(m[1])] + bytes.fromhex(m[2])
         return data
 
+    def dumps(self, name):
+        """The same, each time it was looked at."""
+        out = []
+        for _, text in self.lines:
+            if m := re.match(r"@dump %s (\d+) ([0-9a-f]+)$" % name, text):
+                if m[1] == "0":
+                    out.append(b"")
+                out[-1] = out[-1][:int(m[1])] + bytes.fromhex(m[2])
+        return out
+
     # ---- verdicts: lists of complaints ----
 
     def console_faults(self):
