@@ -33,6 +33,8 @@ class Iommu:
     parsers: dict
     # what depends on the lines before: function of (time, text) pairs, gives (time, complaint)
     order: object = lambda lines: []
+    # an entry that blocks looks like one that lets through: what the card got tells
+    untold: bool = False
 
 
 def number(text, name):
@@ -112,7 +114,11 @@ def _amd_mmio(text):
 
 
 def _amd_translation(text):
-    """Page 0 stands for nothing there: no kernel lends it to a device."""
+    """Page 0 stands for nothing there: no kernel lends it to a device.
+
+    Of an entry without page tables (Mode is 0) the trace tells the address, but not that
+    neither IR nor IW is set: that is called a bypass here.
+    """
     iova, pa = number(text, "gpa"), number(text, "hpa")
     kind = "fault" if not pa else "bypass" if iova >> 12 == pa >> 12 else "walk"
     return kind, re.search(r"devid: (\S+)", text)[1], iova
@@ -125,7 +131,7 @@ def _amd_broken(_text):
 AMD = Iommu(
     # without dma-remap the unit can be programmed, but DMA goes through as it is
     name="AMD-Vi", arch="x86_64", machine="amd-iommu,intremap=on,dma-remap=on", words=(),
-    off="amd_iommu=off", logged="Event logged [", proof=True,
+    off="amd_iommu=off", logged="Event logged [", proof=True, untold=True,
     parsers={
         "amdvi_control_status": _amd_control,
         "amdvi_mmio_write": _amd_mmio,

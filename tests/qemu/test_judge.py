@@ -7,6 +7,7 @@ import pytest
 
 import iommus
 import qemutrace
+import test_liveupdate
 from machine import Config
 from traffic import Result
 from update import Run, Update
@@ -286,3 +287,17 @@ def test_fault_that_the_kernel_logs(family, line):
     run = Run("t", Config(iommu=iommus.FAMILIES[family].machine), None,
               [(1.0, line % 4), (1.1, line % 3)], [], [], [], [], 0, 2)
     assert run.logged_faults() == ["console: " + line % 3]
+
+
+def test_a_card_that_finds_nothing():
+    """Two descriptors that were empty, then one that was not, with its buffer."""
+    def at(iova):
+        return ("amdvi_translation_result devid: 00:04.0 gpa %#x hpa %#x"
+                % (iova, iova & ~0xfff))
+
+    null = "e1000e_rx_null_descriptor Null RX descriptor!!"
+    events = qemutrace.parse((1.0, text) for text in
+                             (null, at(0x5010), null, at(0x5020), at(0x5020), null,
+                              at(0x5030), at(0x7000), at(0x503c)))
+    assert test_liveupdate.empty_pages(events, "00:04.0") == {5}
+    assert test_liveupdate.empty_pages(events, "00:03.0") == set()

@@ -19,6 +19,7 @@ import pytest
 
 import matrix
 import qemutrace
+from frames import PATIENCE
 from machine import Config, Nic
 from matrix import CLOSED, everywhere
 from update import OUT, kernel, run, tool
@@ -506,21 +507,32 @@ def test_stock_kernel_is_judged_dead(name):
 
 
 def test_a_short_pause_is_seen(name):
-    """Bus master off for 400 ms, from outside: all witnesses notice."""
-    config = Config()
+    """Bus master off, from outside, for longer than a frame waits: all witnesses notice."""
+    config, pause = Config(), 2 * PATIENCE
     command = config.command(0)
 
     def blip(m):
         m.wait_line(r"^@phase receive begin", 60)
         m.qtest("writew %#x 0x103" % command)
-        time.sleep(0.4)     # the length of the pause, nothing is waited for
+        time.sleep(pause)   # its length, nothing is waited for
         m.qtest("writew %#x 0x107" % command)
 
     result = run(name, config, "off", ["lu.case=receive"], during=blip, qtest=True)
     assert any("frames lost" in f for f in result.traffic_faults())
     assert any("bus master" in f for f in result.trace_faults())
     assert any("whole and in order" in f for f in result.console_faults())
-    assert result.results[0].longest_gap() > 0.3
+    assert result.results[0].longest_gap() > PATIENCE
+
+
+def empty_pages(events, short):
+    """The pages in which a card found nothing: it read zeros, which is what it gets if it may not."""
+    at, out = None, set()
+    for event in events:
+        if event.bdf == short and event.kind == "bypass":
+            at = event.value >> 12
+        elif event.kind == "null" and at is not None:
+            out.add(at)
+    return out
 
 
 def unpreserved_is_stopped(name, config, flavour, append=(), second=Nic(rate=20), judge=check):
@@ -564,8 +576,15 @@ def unpreserved_is_stopped(name, config, flavour, append=(), second=Nic(rate=20)
         if tries:
             break
     assert tries, "no DMA of the second card: it did not try"
-    assert [e for e in tries if e.kind == "fault"], "no fault of the second card in the trace"
     started = [t for t, text in result.lines if text.startswith("Linux version")][1]
+    if config.family.untold:
+        # A blocking entry looks like the identity. Had the card got its descriptors, it would
+        # have gone on to their buffers.
+        empty = empty_pages([e for e in events if switch <= e.time < started], short)
+        assert empty, "the second card found its descriptors"
+        tries = [dataclasses.replace(e, kind="fault") if e.value >> 12 in empty else e
+                 for e in tries]
+    assert [e for e in tries if e.kind == "fault"], "no fault of the second card in the trace"
     through = [e.text for e in tries if e.kind != "fault" and e.time < started]
     assert not through, "the second card got through: " + through[0]
 
