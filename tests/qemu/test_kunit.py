@@ -175,6 +175,7 @@ def test_ktap_with_something_missing_is_noticed():
 class Boot:
     suites: dict
     faults: list
+    said: list              # of what was expected, and why not
 
 
 _boots = {}
@@ -195,7 +196,9 @@ def boot(machine, flavour, request):
         faults += [result.error] if result.error else []
         faults += [text for text in lines if SPLAT.search(text)]
         faults += [text for text in lines[user:] if text.startswith("not ok")]
-        _boots[key] = Boot({res.name: res for res in results}, faults)
+        said = [text.strip() for i, text in enumerate(lines[:user])
+                if any("FAILED at" in before for before in lines[max(0, i - 5):i + 1])]
+        _boots[key] = Boot({res.name: res for res in results}, faults, said)
     return _boots[key]
 
 
@@ -208,7 +211,7 @@ def test_suite(boot, suite):
     failed = [path for path, res in leaves if not res.ok]
     skipped = ["%s (%s)" % (path, res.skip) for path, res in leaves if res.skip is not None]
     assert boot.suites[suite].parts or skipped, "no cases"
-    assert not failed
+    assert not failed, "\n  ".join([*failed, *boot.said])
     assert boot.suites[suite].ok
     if len(skipped) == len(leaves):
         pytest.skip(", ".join(skipped))
