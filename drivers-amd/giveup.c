@@ -102,8 +102,8 @@ static void __init turn_off(u32 segment, void __iomem *base)
 }
 
 /* Units are looked up in the table of firmware, where one may be in several formats. */
-static void __init for_each_ivhd(struct acpi_table_header *ivrs,
-				 void (*fn)(u32 segment, void __iomem *base))
+static void __init walk_ivhds(struct acpi_table_header *ivrs,
+			      void (*fn)(u32 segment, void __iomem *base))
 {
 	u8 *p, *end = (u8 *)ivrs + ivrs->length;
 	struct acpi_ivrs_hardware_10 *ivhd;
@@ -135,8 +135,8 @@ static void __init amd_lu_turn_off(void)
 	if (ACPI_FAILURE(acpi_get_table(ACPI_SIG_IVRS, 0, &ivrs)))
 		return;
 	iommu_lu_quiesce_incoming(NULL);
-	for_each_ivhd(ivrs, stop_behind);
-	for_each_ivhd(ivrs, turn_off);
+	walk_ivhds(ivrs, stop_behind);
+	walk_ivhds(ivrs, turn_off);
 	amd_lu_disown();
 	acpi_put_table(ivrs);
 	pr_err("AMD-Vi is given up\n");

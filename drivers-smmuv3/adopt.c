@@ -393,7 +393,8 @@ bool smmu_lu_adopt(struct arm_smmu_device *smmu, int *ret)
 			unit->iommu = &smmu->iommu;
 			smmu->lu.adopted = true;
 			dev_info(smmu->dev, "iommu_lu: adopted, %s stream table\n",
-				 smmu->features & ARM_SMMU_FEAT_2_LVL_STRTAB ? "2-level" : "linear");
+				 smmu->features & ARM_SMMU_FEAT_2_LVL_STRTAB ? "2-level" :
+									       "linear");
 			*ret = 0;
 			return true;
 		}

@@ -188,7 +188,8 @@ bool smmu_lu_ste_one_store(const struct arm_smmu_ste *from, const struct arm_smm
 const char *smmu_lu_regs_differ(const struct iommu_smmuv3_ser *record,
 				const struct iommu_smmuv3_ser *now, u32 cr1, u32 cr2)
 {
-	u32 res0 = (now->idr0 & SMMU_LU_IDR0_BTM ? 0 : CR2_PTM) | (now->idr0 & IDR0_HYP ? 0 : CR2_E2H);
+	u32 res0 = (now->idr0 & SMMU_LU_IDR0_BTM ? 0 : CR2_PTM) |
+		   (now->idr0 & IDR0_HYP ? 0 : CR2_E2H);
 
 	if (record->idr0 != now->idr0 || record->idr1 != now->idr1 ||
 	    record->idr3 != now->idr3 || record->idr5 != now->idr5 ||

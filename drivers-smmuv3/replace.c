@@ -151,8 +151,8 @@ static int replace_s2(struct arm_smmu_domain *new, struct arm_smmu_master *maste
 	}
 	arm_smmu_make_s2_domain_ste(&ste, master, new, state->ats_enabled);
 	arm_smmu_install_ste_for_dev(master, &ste);
-	must_be_done(master, smmu_lu_issue(master->smmu,
-					   arm_smmu_make_cmd_tlbi(CMDQ_OP_TLBI_S12_VMALL, 0, vmid)));
+	ret = smmu_lu_issue(master->smmu, arm_smmu_make_cmd_tlbi(CMDQ_OP_TLBI_S12_VMALL, 0, vmid));
+	must_be_done(master, ret);
 	arm_smmu_attach_commit(state);
 	/* nobody can be attached to it any more */
 	old->lu_id_given = true;

@@ -348,7 +348,8 @@ static void registers(struct kunit *test)
 	const struct iommu_smmuv3_ser record = {
 		.strtab_pa = 0x1000, .strtab_base = STRTAB_BASE_RA | 0x1000,
 		.strtab_base_cfg = base_cfg(1, 8, 16), .cr0 = CR0_SMMUEN, .cr1 = 0xd75, .cr2 = 6,
-		.iidr = 0x43b, .aidr = 1, .idr0 = IDR0_BTM | IDR0_HYP, .idr1 = 3, .idr3 = 4, .idr5 = 5,
+		.iidr = 0x43b, .aidr = 1, .idr0 = IDR0_BTM | IDR0_HYP, .idr1 = 3, .idr3 = 4,
+		.idr5 = 5,
 	};
 	static const size_t fields[] = {
 		offsetof(struct iommu_smmuv3_ser, strtab_base),

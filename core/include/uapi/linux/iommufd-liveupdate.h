@@ -109,6 +109,7 @@ struct iommu_hwpt_lu_verify {
 	__u32 hwpt_id;
 	__aligned_u64 out_iova;
 };
+
 #define IOMMU_HWPT_LU_VERIFY _IO(IOMMUFD_LU_IOCTL_TYPE, IOMMUFD_CMD_HWPT_LU_VERIFY)
 
 #endif
