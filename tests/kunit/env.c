@@ -337,8 +337,7 @@ void env_kexec(struct kunit *test, void (*damage)(struct kunit *test))
 	KUNIT_ASSERT_EQ(test, env->be->kexec(test, damage), 0);
 }
 
-/* Number of pages that IOMMU drivers have, exactly: the global count lags behind. */
-long env_pages(void)
+static long count_pages(void)
 {
 	long n = global_node_page_state(NR_IOMMU_PAGES);
 	struct per_cpu_nodestat *stat;
@@ -351,6 +350,21 @@ long env_pages(void)
 			n += stat->vm_node_stat_diff[NR_IOMMU_PAGES];
 		}
 	}
+	return n;
+}
+
+/*
+ * Number of pages that IOMMU drivers have, exactly: the global count lags behind. What a CPU has
+ * counted may move there while it is looked at, and is seen in neither place then.
+ */
+long env_pages(void)
+{
+	long last, n = count_pages();
+
+	do {
+		last = n;
+		n = count_pages();
+	} while (n != last);
 	return n;
 }
 
