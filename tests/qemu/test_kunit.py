@@ -44,7 +44,7 @@ def boots(machines=MACHINES, more=lambda machine: [()]):
     """Parameters of a test: machine, flavour, and the tuples of more(machine)."""
     def marks(machine, flavour):
         arm64 = HARDWARE[machine][0].arch == "arm64"
-        return [pytest.mark.qemu, getattr(pytest.mark, flavour)] + [pytest.mark.arm64] * arm64
+        return [getattr(pytest.mark, flavour)] + [pytest.mark.arm64] * arm64
     return [pytest.param(machine, flavour, *rest, marks=marks(machine, flavour))
             for machine in machines for flavour in ("kunit", "debug")
             for rest in more(machine)]
@@ -202,6 +202,7 @@ def boot(machine, flavour, request):
     return _boots[key]
 
 
+@pytest.mark.qemu
 @pytest.mark.parametrize("machine, flavour, suite",
                          boots(more=lambda machine: zip(suites_on(machine))))
 def test_suite(boot, suite):
@@ -219,6 +220,7 @@ def test_suite(boot, suite):
         warnings.warn("skipped: " + ", ".join(skipped))
 
 
+@pytest.mark.qemu
 @pytest.mark.parametrize("machine, flavour", boots())
 def test_nothing_else_on_the_console(boot, machine):
     """All suites to their end, no warning meanwhile, and nothing leaked."""
@@ -229,6 +231,7 @@ def test_nothing_else_on_the_console(boot, machine):
 CONFORMANCE = "iommu_lu_conformance"
 
 
+@pytest.mark.qemu
 @pytest.mark.parametrize("machine, flavour", boots(HARDWARE))
 def test_conformance_on_hardware(boot, machine):
     """Not only on the backend that lives in memory. What it cannot show is skipped."""

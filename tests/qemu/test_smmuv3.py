@@ -89,11 +89,9 @@ def test_large_pages(name, mode):
 
 
 @pytest.mark.plain
-@stages
+@pytest.mark.parametrize("mode", ["s2"])
 def test_two_on_stage_2(name, mode):
     """One VMID stands for one table: the second card cannot go another way than the first."""
-    if mode != "s2":
-        pytest.skip("two cards on a domain of stage 1 are a row of the matrix")
     row = matrix.ROWS["one-domain"]
     result = run(name, config(mode, row), append=[*matrix.words(row), "lu.gap=1"])
     faults = result.console_faults() + result.trace_faults() + result.traffic_faults()

@@ -285,10 +285,11 @@ def run(name, config=Config(), flavour="plain", append=(), next_flavour=None, ti
     append = list(append)
     slow = flavour == "debug"
     if slow:
-        # It is away for some 15 seconds: fewer frames, so that no buffer is used
-        # twice meanwhile. KASAN's shadow has to fit into the scratch areas.
+        # It is away for some 15 seconds, a minute on a busy host: fewer frames, so that no
+        # buffer is used twice meanwhile, and descriptors are left after 20 updates. KASAN's
+        # shadow has to fit into the scratch areas.
         config = dataclasses.replace(config, nics=tuple(
-            dataclasses.replace(nic, rate=min(nic.rate, 100)) for nic in config.nics))
+            dataclasses.replace(nic, rate=min(nic.rate, 50)) for nic in config.nics))
         if config.family.arch == "x86_64":
             # Without 5-level paging: KASAN finds its shadow by the CPU feature, which
             # identify_cpu() takes away for a moment. An interrupt just then is reported
