@@ -179,6 +179,8 @@ static bool race_old(void)
 	for (i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
 	judge(both, sizeof(both) / sizeof(both[0]));
+	/* still there if it was to be taken back while the iommufd was preserved */
+	hwpt_mark(h.iommufd, hwpts[1], OTHER_TOKEN, IOMMU_HWPT_LU_MARK_CLEAR);
 
 	return ktap_rc(kexec_unload(), 0, "unload it") &&
 	       ktap_rc(vfio_attach(h.cdev, h.hwpt), 0, "attach the first HWPT") &&
