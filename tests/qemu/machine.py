@@ -19,6 +19,8 @@ from traffic import Traffic
 
 PAGE = 4096
 FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
+# one of several, for a bus; like the one of the machine it does both stages
+SMMU = "arm-smmuv3,primary-bus=%s,stage=nested"
 
 # Of cards and buses. Enough to judge an update, little enough not to slow it down.
 EVENTS = """
@@ -111,7 +113,7 @@ class Config:
         out = ["-machine", "%s,gic-version=3,its=on,memory-backend=ram%s"
                % ("virt-9.1" if stage else "virt", "" if self.units > 1 else ",iommu=smmuv3")]
         out += ["-global", "arm-smmuv3.stage=" + stage] if stage else []
-        out += ["-device", "arm-smmuv3,primary-bus=pcie.0,stage=nested"] if self.units > 1 else []
+        out += ["-device", SMMU % "pcie.0"] if self.units > 1 else []
         return out + ["-bios", FIRMWARE] if self.firmware else out
 
     def command(self, card):
@@ -234,7 +236,7 @@ class Machine:
             if nic.host:
                 argv += ["-device", "pxb-pcie,id=host%d,bus=pcie.0,addr=%#x,bus_nr=%d"
                          % (i, slot, cfg.host_bus(i)),
-                         "-device", "arm-smmuv3,primary-bus=host%d,stage=nested" % i,
+                         "-device", SMMU % ("host%d" % i),
                          "-device", "pcie-root-port,id=port%d,bus=host%d,addr=0x0,chassis=%d"
                          % (i, i, i + 1)]
                 bus, slot = "port%d" % i, 0

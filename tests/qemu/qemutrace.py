@@ -68,6 +68,17 @@ def short(bdf):
     return bdf.split(":", 1)[1]
 
 
+def empty_pages(events, short):
+    """The pages in which a card found nothing. It reads zeros where it may not read."""
+    at, out = None, set()
+    for event in events:
+        if event.bdf == short and event.kind == "bypass":
+            at = event.value >> 12
+        elif event.kind == "null" and at is not None:
+            out.add(at)
+    return out
+
+
 def judge(events, begin, end, device, bridges=(), windows=(), alone=True, proof=False,
           requester=None):
     """What speaks against a clean update of the device; empty if nothing does.

@@ -7,7 +7,6 @@ import pytest
 
 import iommus
 import qemutrace
-import test_liveupdate
 from machine import Config
 from traffic import Result
 from update import Run, Update
@@ -299,5 +298,5 @@ def test_a_card_that_finds_nothing():
     events = qemutrace.parse((1.0, text) for text in
                              (null, at(0x5010), null, at(0x5020), at(0x5020), null,
                               at(0x5030), at(0x7000), at(0x503c)))
-    assert test_liveupdate.empty_pages(events, "00:04.0") == {5}
-    assert test_liveupdate.empty_pages(events, "00:03.0") == set()
+    assert qemutrace.empty_pages(events, "00:04.0") == {5}
+    assert qemutrace.empty_pages(events, "00:03.0") == set()

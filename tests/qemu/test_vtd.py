@@ -130,6 +130,27 @@ INVALIDATIONS = ("vtd_inv_desc_cc_global", "vtd_inv_desc_cc_devices",
 ESRTPS = 1 << 63    # capability register
 
 
+def traced(result):
+    """Trace of the update as (event, the rest), and where in it the switch is.
+
+    What follows what goes by the order of the trace: the console is read later than what it
+    tells of.
+    """
+    trace = [text.split(" ", 1) for t, text in result.events if t >= result.updates[0].begin]
+    return trace, next(i for i, e in enumerate(trace) if e[0] == "vtd_reg_dmar_root")
+
+
+def from_entry(result, rid):
+    """The trace from the invalidation of a device's context entry on. After the switch there
+    is one."""
+    trace, switch = traced(result)
+    sid = "sid 0x%x " % rid
+    mine = [i for i, e in enumerate(trace)
+            if i > switch and e[0] == "vtd_inv_desc_cc_devices" and sid in e[1] + " "]
+    assert len(mine) == 1, "context entry of the device touched %d times" % len(mine)
+    return trace[mine[0]:]
+
+
 @pytest.mark.plain
 @modes
 def test_invalidations(name, mode):
@@ -143,10 +164,9 @@ def test_invalidations(name, mode):
     cfg = dataclasses.replace(config(mode), events=INVALIDATIONS)
     result = run(name, cfg, "plain", words(mode))
     test_liveupdate.check(result)
-    trace = [text.split(" ", 1) for t, text in result.events if t >= result.updates[0].begin]
+    trace, switch = traced(result)
     scalable = mode != "legacy"
 
-    switch = next(i for i, e in enumerate(trace) if e[0] == "vtd_reg_dmar_root")
     then = [e[0] for e in trace[switch + 1:] if e[0] in INVALIDATIONS]
     want = ["vtd_inv_desc_cc_global"] + ["vtd_inv_desc_pasid_cache_gsi"] * scalable + \
         ["vtd_inv_desc_iotlb_global"]
@@ -154,11 +174,7 @@ def test_invalidations(name, mode):
             if "reg_base_addr" in text}
     assert int(cap, 16) & ESRTPS or then[:len(want)] == want
 
-    sid = "sid 0x%x " % (3 << 3)
-    mine = [i for i, e in enumerate(trace)
-            if i > switch and e[0] == "vtd_inv_desc_cc_devices" and sid in e[1] + " "]
-    assert len(mine) == 1, "context entry of the device touched %d times" % len(mine)
-    then = [e for e in trace[mine[0] + 1:] if e[0] in INVALIDATIONS]
+    then = [e for e in from_entry(result, 3 << 3)[1:] if e[0] in INVALIDATIONS]
     # QEMU does not trace the one of the IOTLB by PASID
     want = ["vtd_inv_desc_pasid_cache_dsi"] * scalable + ["vtd_inv_desc_iotlb_domain"]
     assert [e[0] for e in then[:len(want)]] == want
@@ -187,16 +203,11 @@ def test_ats(name, mode):
     assert control and control[-1].value == qemutrace.ATS_ENABLE
     assert control[-1].time < result.begin
 
-    # by the order of the trace: the console is read later than what it tells of
-    trace = [e for e in result.events if e[0] >= result.updates[0].begin]
-    switch = next(e for e in qemutrace.parse(trace) if e.kind == "switch").time
-    kinds = [(text.split(" ")[0], text) for t, text in trace if t > switch and
-             (text.split(" ")[0] in INVALIDATIONS or DEVICE_TLB.match(text))]
+    kinds = [e[0] for e in from_entry(result, 1 << 8)
+             if e[0] in INVALIDATIONS or DEVICE_TLB.match(" ".join(e))]
     want = ["vtd_inv_desc_cc_devices"] + ["vtd_inv_desc_pasid_cache_dsi"] * (mode != "legacy") + \
         ["vtd_inv_desc_iotlb_domain", "vtd_inv_desc"]
-    (at,) = [i for i, (kind, text) in enumerate(kinds)
-             if kind == want[0] and "sid 0x100 " in text]
-    assert [kind for kind, _ in kinds[at:at + len(want)]] == want
+    assert kinds[:len(want)] == want
 
 
 def control(value):
