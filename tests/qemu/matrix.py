@@ -19,6 +19,8 @@ CLOSED = ["lu.case=closed", "lu.ring=8000", "lu.timeout_ms=3000"]
 
 # Every row does at least so many live updates in a row: make soak UPDATES=20
 UPDATES = int(os.environ.get("UPDATES", "1"))
+# Half of the time of a debug kernel is kmemleak's. It looks after each of so many in a row.
+LEAKS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +104,7 @@ def config(family, row, options=""):
 
 def words(row):
     return [*row.words, "lu.updates=%d" % row.updates, "lu.warmup=100"] + \
-        [NOIR] * (not row.intremap)
+        ["kmemleak=off"] * (row.updates > LEAKS) + [NOIR] * (not row.intremap)
 
 
 def update(name, row, cfg, flavour, append, adopted, **kernels):
