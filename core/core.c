@@ -88,12 +88,17 @@ static struct {
 
 /* --- outgoing ----------------------------------------------------------- */
 
+/* No more than the next kernel reads. */
 static int add_record(struct kho_block_set *blocks, struct list_head *record,
-		      struct list_head *records, u32 *nr)
+		      struct list_head *records, u32 *nr, u32 max)
 {
 	int ret;
 
 	guard(mutex)(&iommu_lu_out.lock);
+	if (*nr == max) {
+		pr_err("no more than %u of a kind can be preserved\n", max);
+		return -ENOSPC;
+	}
 	ret = kho_block_set_grow(blocks, *nr + 1);
 	if (ret)
 		return ret;
@@ -116,11 +121,12 @@ static void del_record(struct kho_block_set *blocks, struct list_head *record, u
  * Drivers call it for what several units share. The units themselves are added
  * by the core.
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -ENOSPC if there are IOMMU_LU_MAX_HW of them.
  */
 int iommu_lu_add_unit(struct iommu_lu_unit *unit)
 {
-	return add_record(&blob.units, &unit->list, &iommu_lu_out.units, &iommu_lu_out.nr_units);
+	return add_record(&blob.units, &unit->list, &iommu_lu_out.units, &iommu_lu_out.nr_units,
+			  IOMMU_LU_MAX_HW);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_add_unit);
 
@@ -137,7 +143,7 @@ EXPORT_SYMBOL_GPL(iommu_lu_del_unit);
 int iommu_lu_add_domain(struct iommu_lu_domain *ldom)
 {
 	return add_record(&blob.domains, &ldom->list, &iommu_lu_out.domains,
-			  &iommu_lu_out.nr_domains);
+			  &iommu_lu_out.nr_domains, IOMMU_LU_MAX_DOMAINS);
 }
 
 void iommu_lu_del_domain(struct iommu_lu_domain *ldom)
@@ -148,7 +154,7 @@ void iommu_lu_del_domain(struct iommu_lu_domain *ldom)
 int iommu_lu_add_device(struct iommu_lu_device *ldev)
 {
 	return add_record(&blob.devices, &ldev->list, &iommu_lu_out.devices,
-			  &iommu_lu_out.nr_devices);
+			  &iommu_lu_out.nr_devices, IOMMU_LU_MAX_DEVICES);
 }
 
 void iommu_lu_del_device(struct iommu_lu_device *ldev)

@@ -41,7 +41,8 @@ static DEFINE_MUTEX(restored_lock);
  * @token: unique among the domains with this @iommufd_id
  *
  * Return: 0, -EBUSY preserved already or itself restored, -EOPNOTSUPP the
- * driver does not take part or not with this kind of domain, -ENOMEM.
+ * driver does not take part or not with this kind of domain, -ENOMEM, -ENOSPC there are
+ * IOMMU_LU_MAX_DOMAINS already.
  */
 int iommu_lu_preserve_domain(struct iommu_domain *domain, u64 iommufd_id, u64 token)
 {
@@ -231,8 +232,8 @@ err_free:
  *
  * Return: 0; -EINVAL not on a preserved domain of that iommufd, or not in D0;
  * -EBUSY preserved already, on a restored domain, or MSI is enabled;
- * -EOPNOTSUPP a device or an IOMMU that is not carried; -ENOMEM. The reason is
- * in the kernel log.
+ * -EOPNOTSUPP a device or an IOMMU that is not carried; -ENOMEM; -ENOSPC there are
+ * IOMMU_LU_MAX_DEVICES already, or IOMMU_LU_MAX_HW units. The reason is in the kernel log.
  */
 int iommu_lu_preserve_device(struct device *dev, u64 iommufd_id)
 {
@@ -517,7 +518,9 @@ EXPORT_SYMBOL_GPL(iommu_lu_may_forget_device);
  * @err: why
  *
  * A running one is stopped: a driver would else do DMA through what the IOMMU still has
- * for it. There is nothing to stop as long as its IOMMU was not found.
+ * for it. There is nothing to stop as long as its IOMMU was not found; nor while that is
+ * not registered. Units are registered one after the other, each time with a look at every
+ * device, so that those behind the other ones fail here first.
  *
  * Context: iommu_probe_device_lock held.
  */
@@ -529,7 +532,7 @@ void iommu_lu_probe_failed(struct device *dev, int err)
 		return;
 	ldev = iommu_lu_device_incoming(pci_domain_nr(to_pci_dev(dev)->bus),
 					pci_dev_id(to_pci_dev(dev)));
-	if (ldev && ldev->unit && ldev->unit->iommu)
+	if (ldev && ldev->unit && ldev->unit->iommu && ldev->unit->iommu->ops)
 		forget(ldev);
 }
 
@@ -581,7 +584,26 @@ void iommu_lu_refuse_domain(struct iommu_lu_domain *ldom, int err)
 EXPORT_SYMBOL_GPL(iommu_lu_refuse_domain);
 
 /**
- * iommu_lu_domain_busy - does an inherited domain stand against the end of its session?
+ * iommu_lu_end_domain - the session of an inherited domain is about to be finished
+ * @ldom: domain
+ *
+ * From here on no device that is probed is taken over with it: its memory is about to be
+ * somebody else's.
+ *
+ * Return: false, and nothing has happened, if a device is on it, or if it has an owner.
+ */
+bool iommu_lu_end_domain(struct iommu_lu_domain *ldom)
+{
+	guard(mutex)(&restored_lock);
+	if (ldom->devices || ldom->owner)
+		return false;
+	ldom->failed = ldom->failed ?: -ESTALE;
+	return true;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_end_domain);
+
+/**
+ * iommu_lu_domain_busy - is an inherited domain in use?
  * @ldom: domain
  *
  * Return: true if a device is on it, or if it has an owner.
@@ -592,6 +614,24 @@ bool iommu_lu_domain_busy(struct iommu_lu_domain *ldom)
 	return ldom->devices || ldom->owner;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_domain_busy);
+
+/**
+ * iommu_lu_domain_is - ask something about a restored domain that may be freed meanwhile
+ * @ldom: its record
+ * @fn: asks; must not sleep for long
+ * @arg: for @fn
+ *
+ * For drivers.
+ *
+ * Context: not from restore_domain() or restore_device(), whose domain is there anyway.
+ * Return: what @fn returns, or false if the domain is not restored, or freed.
+ */
+bool iommu_lu_domain_is(struct iommu_lu_domain *ldom,
+			bool (*fn)(struct iommu_domain *domain, void *arg), void *arg)
+{
+	guard(mutex)(&restored_lock);
+	return ldom->domain && fn(ldom->domain, arg);
+}
 
 static int forget_if_on(struct iommu_lu_device *ldev, void *ldom)
 {

@@ -18,6 +18,7 @@
 #include <linux/iommu-liveupdate.h>
 #include <linux/iommufd.h>
 #include <linux/liveupdate.h>
+#include <linux/pagemap.h>
 #include <uapi/linux/iommufd-liveupdate.h>
 
 #include "../../iommufd/io_pagetable.h"
@@ -390,11 +391,48 @@ static void thaw_ioas(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
 	up_write(&ioas->iopt.domains_rwsem);
 }
 
+/*
+ * The next kernel gets the pages that the memfd has now, and the device goes on with those that
+ * it had when they were mapped. They are others where a hole was punched meanwhile, or
+ * where the file was truncated. As the memfd is preserved, they do not change any more.
+ *
+ * A folio never grows, and a new one is not where one is that is pinned: if the device has the
+ * first page of a folio, it has all of them.
+ */
+static int check_pages(struct iopt_area *area, struct iommu_domain *domain)
+{
+	struct address_space *mapping = area->pages->file->f_mapping;
+	unsigned long iova = iopt_area_iova(area), at, step;
+	struct folio *folio;
+	phys_addr_t pa;
+
+	for (;;) {
+		at = area->pages->start + iopt_area_start_byte(area, iova);
+		folio = filemap_get_folio(mapping, at >> PAGE_SHIFT);
+		if (IS_ERR(folio))
+			break;
+		pa = PFN_PHYS(folio_pfn(folio)) + at - folio_pos(folio);
+		step = folio_next_pos(folio) - at;
+		folio_put(folio);
+		if (iommu_iova_to_phys(domain, iova) != pa)
+			break;
+		if (step > iopt_area_last_iova(area) - iova)
+			return 0;
+		iova += step;
+		cond_resched();
+	}
+	pr_err("memfd mapped at %#lx has lost the page that is mapped at %#lx, map it again\n",
+	       iopt_area_iova(area), iova);
+	return -ESTALE;
+}
+
 /* Every mapping must be of a memfd that is preserved in the same session. */
-static int check_areas(struct io_pagetable *iopt, struct liveupdate_session *session)
+static int check_areas(struct io_pagetable *iopt, struct iommu_domain *domain,
+		       struct liveupdate_session *session)
 {
 	struct iopt_area *area;
 	struct file *last = NULL;
+	int rc;
 
 	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
@@ -405,26 +443,29 @@ static int check_areas(struct io_pagetable *iopt, struct liveupdate_session *ses
 			pr_err("mapping at %#lx is not of a file\n", iopt_area_iova(area));
 			return -EOPNOTSUPP;
 		}
-		if (area->pages->file == last)
-			continue;
-		last = area->pages->file;
-		if (!liveupdate_session_has_file(session, last)) {
+		if (area->pages->file != last &&
+		    !liveupdate_session_has_file(session, area->pages->file)) {
 			pr_err("memfd mapped at %#lx is not in the session, preserve it first\n",
 			       iopt_area_iova(area));
 			return -ENOENT;
 		}
+		last = area->pages->file;
+		rc = check_pages(area, domain);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
 
-static int freeze_ioas(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas,
+static int freeze_ioas(struct iommufd_ctx *ictx, struct iommufd_hwpt_paging *hwpt,
 		       struct liveupdate_session *session)
 {
+	struct iommufd_ioas *ioas = hwpt->ioas;
 	int rc;
 
 	down_write(&ioas->iopt.domains_rwsem);
 	down_write(&ioas->iopt.iova_rwsem);
-	rc = check_areas(&ioas->iopt, session);
+	rc = check_areas(&ioas->iopt, hwpt->common.domain, session);
 	if (!rc)
 		count_frozen(ictx, ioas, 1);
 	up_write(&ioas->iopt.iova_rwsem);
@@ -478,7 +519,7 @@ static int preserve_marks(struct iommufd_ctx *ictx, struct liveupdate_file_op_ar
 	int rc;
 
 	list_for_each_entry(mark, &lu->marks, list) {
-		rc = freeze_ioas(ictx, mark->hwpt->ioas, args->session);
+		rc = freeze_ioas(ictx, mark->hwpt, args->session);
 		if (rc)
 			goto err_undo;
 		rc = iommu_lu_preserve_domain(mark->hwpt->common.domain, lu->id, mark->token);
@@ -626,7 +667,7 @@ static bool iommufd_lu_can_finish(struct liveupdate_file_op_args *args)
 	struct iommu_lu_domain *ldom;
 
 	for (ldom = iommu_lu_iommufd_domains(args->serialized_data); ldom; ldom = ldom->next)
-		if (iommu_lu_domain_busy(ldom))
+		if (!iommu_lu_end_domain(ldom))
 			return false;
 	return true;
 }

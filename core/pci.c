@@ -433,37 +433,46 @@ bool iommu_lu_keep_master(struct pci_dev *pdev)
 	return iommu_lu_sealed() && xa_load(&keep_master, pci_key(pdev));
 }
 
-static int is_preserved(struct pci_dev *pdev, void *found)
+static int is_live(struct pci_dev *pdev, void *found)
 {
-	*(bool *)found = iommu_lu_preserved(&pdev->dev);
+	*(bool *)found = iommu_lu_preserved(&pdev->dev) || iommu_lu_held(&pdev->dev);
 	return *(bool *)found;
 }
 
 /**
- * iommu_lu_bus_preserved - would a reset of this bus hit a preserved device?
+ * iommu_lu_bus_live - would a reset of this bus hit a device that is preserved, or held?
  * @bus: the bus, and every bus below it
  */
-bool iommu_lu_bus_preserved(struct pci_bus *bus)
+bool iommu_lu_bus_live(struct pci_bus *bus)
 {
 	bool found = false;
 
-	pci_walk_bus(bus, is_preserved, &found);
+	pci_walk_bus(bus, is_live, &found);
 	return found;
 }
 
-static int quiesce_incoming(struct iommu_lu_device *ldev, void *unit)
+struct quiesce {
+	struct iommu_lu_unit *unit;
+	bool all_found;
+};
+
+static int quiesce_incoming(struct iommu_lu_device *ldev, void *arg)
 {
+	struct quiesce *quiesce = arg;
 	struct pci_dev *pdev;
 
-	if (unit && ldev->unit != unit)
+	/* a record that is not sound does not tell which unit it is behind */
+	if (quiesce->unit && ldev->unit && ldev->unit != quiesce->unit)
 		return 0;
-	/* taken over, and on a domain of this kernel since */
-	if (ldev->dev && !READ_ONCE(ldev->held) && !ldev->failed)
+	/* was stopped, or taken over and is on a domain of this kernel since */
+	if (ldev->dev && !READ_ONCE(ldev->held))
 		return 0;
 	pdev = pci_get_domain_bus_and_slot(ldev->ser.segment, ldev->ser.bdf >> 8,
 					   ldev->ser.bdf & 0xff);
-	if (!pdev)
+	if (!pdev) {
+		quiesce->all_found = false;
 		return 0;
+	}
 	iommu_lu_pci_quiesce(&pdev->dev);
 	ldev->failed = -EOPNOTSUPP;
 	pr_err("%s: not taken over: the IOMMU is off; bus master is off\n", pci_name(pdev));
@@ -504,17 +513,22 @@ bool iommu_lu_keep_config(struct pci_bus *bus)
  * is EIO.
  *
  * Context: after PCI enumeration.
+ * Return: false if one of them was not found. It may be hidden from this kernel and be
+ * running, so its unit must not let it through. True if nothing of what was inherited can be
+ * believed: every PCI device is stopped then.
  */
-void iommu_lu_quiesce_incoming(struct iommu_lu_unit *unit)
+bool iommu_lu_quiesce_incoming(struct iommu_lu_unit *unit)
 {
+	struct quiesce quiesce = { .unit = unit, .all_found = true };
 	struct pci_dev *pdev = NULL;
 
 	if (!iommu_lu_inherited())
-		return;
+		return true;
 	if (!iommu_lu_incoming_bad()) {
-		iommu_lu_walk_incoming(quiesce_incoming, unit);
-		return;
+		iommu_lu_walk_incoming(quiesce_incoming, &quiesce);
+		return quiesce.all_found;
 	}
 	for_each_pci_dev(pdev)
 		iommu_lu_pci_quiesce(&pdev->dev);
+	return true;
 }

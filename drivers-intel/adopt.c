@@ -10,21 +10,9 @@
 #define pr_fmt(fmt) "iommu_lu: " fmt
 
 #include <kunit/static_stub.h>
-#include <kunit/visibility.h>
 #include <linux/acpi.h>
 
 #include "internal.h"
-
-static bool translation_on(struct intel_iommu *iommu)
-{
-	return readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES;
-}
-
-/* Units that are there from the start are set up together, before any device is probed. */
-static bool booting(void)
-{
-	return !intel_iommu_enabled;
-}
 
 /**
  * intel_lu_unit - the record of a unit
@@ -32,7 +20,7 @@ static bool booting(void)
  *
  * Return: NULL if there is none, or if its live update is finished.
  */
-VISIBLE_IF_KUNIT struct iommu_lu_unit *intel_lu_unit(struct intel_iommu *iommu)
+struct iommu_lu_unit *intel_lu_unit(struct intel_iommu *iommu)
 {
 	KUNIT_STATIC_STUB_REDIRECT(intel_lu_unit, iommu);
 	return iommu_lu_unit_incoming(iommu->reg_phys);
@@ -49,12 +37,6 @@ struct iommu_lu_unit *intel_lu_adopted(struct intel_iommu *iommu)
 	struct iommu_lu_unit *unit = intel_lu_unit(iommu);
 
 	return unit && !unit->failed && unit->iommu == &iommu->iommu ? unit : NULL;
-}
-
-VISIBLE_IF_KUNIT void intel_lu_stop(struct iommu_lu_unit *unit)
-{
-	KUNIT_STATIC_STUB_REDIRECT(intel_lu_stop, unit);
-	iommu_lu_quiesce_incoming(unit);
 }
 
 /* The mode of a unit that can do both and was left on: 0 or 1; else -1. */
@@ -114,7 +96,7 @@ void __init intel_lu_keep_mode(void)
  */
 bool intel_lu_running(struct intel_iommu *iommu)
 {
-	return iommu_lu_inherited() && !iommu->root_entry && translation_on(iommu);
+	return iommu_lu_inherited() && !iommu->root_entry && intel_lu_is_on(iommu);
 }
 
 static int adopt_root(struct intel_iommu *iommu, const struct iommu_intel_ser *ser,
@@ -126,7 +108,7 @@ static int adopt_root(struct intel_iommu *iommu, const struct iommu_intel_ser *s
 	struct root_entry *root;
 
 	*why = "scalable mode differs";
-	if (scalable != sm_supported(iommu) || scalable != !!(rtaddr & DMA_RTADDR_SMT))
+	if (scalable != sm_supported(iommu))
 		return -EINVAL;
 	*why = "capabilities differ";
 	if (ser->cap != iommu->cap || ser->ecap != iommu->ecap)
@@ -243,12 +225,16 @@ int intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 	return ret;
 }
 
+static bool has_id_on(struct iommu_domain *domain, void *iommu)
+{
+	return xa_load(&to_dmar_domain(domain)->iommu_array,
+		       ((struct intel_iommu *)iommu)->seq_id);
+}
+
 /* Does the domain of a device have its id on the unit? Then it goes with the domain. */
 static bool id_is_domains(struct intel_iommu *iommu, struct iommu_lu_device *ldev)
 {
-	struct iommu_domain *domain = ldev->domain->domain;
-
-	return domain && xa_load(&to_dmar_domain(domain)->iommu_array, iommu->seq_id);
+	return iommu_lu_domain_is(ldev->domain, has_id_on, iommu);
 }
 
 /**
@@ -286,7 +272,7 @@ static bool needed(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 }
 
 /**
- * intel_lu_may_remove - does nobody need a unit who was, or is to be, handed over?
+ * intel_lu_may_remove - may a unit go, as no device handed over, or to be, needs it?
  * @iommu: unit that is about to be removed, or NULL
  *
  * If so, it is an ordinary one from here on.
@@ -330,22 +316,28 @@ static int adopt(struct intel_iommu *iommu, struct iommu_lu_unit *unit, const ch
  * @iommu: unit, no root table yet
  *
  * Context: dmar_global_lock held.
- * Return: true if the unit has got its root table. If not, and it is
- * intel_lu_running(), it shall go on with an empty one.
+ * Return: 1 if the unit has got its root table. 0 if not; and if it is
+ * intel_lu_running(), it shall go on with an empty one. -EBUSY if it can have neither, as it
+ * is on in another mode than this kernel uses: never at boot, see intel_lu_keep_mode().
  */
-bool intel_lu_adopt(struct intel_iommu *iommu)
+int intel_lu_adopt(struct intel_iommu *iommu)
 {
 	struct iommu_lu_unit *unit;
 	const char *why = "no usable record";
 
 	if (!intel_lu_running(iommu))
-		return false;
+		return 0;
 	/* Not for the recovery of crashed kernels, which copies the tables. */
 	iommu->flags &= ~VTD_FLAG_TRANS_PRE_ENABLED;
 	iommu->flags |= INTEL_LU_FLAG_LEFT_ON;
 	/* No device will be found behind it, so it stays as it is, and its session unfinished. */
 	if (iommu->drhd->ignored)
-		return false;
+		return 0;
+	if (intel_lu_in_other_mode(iommu)) {
+		pr_err("%s: not set up: it is on in another mode than the other units\n",
+		       iommu->name);
+		return -EBUSY;
+	}
 
 	guard(iommu_lu_fail)("adopt");
 	unit = intel_lu_unit(iommu);
@@ -356,79 +348,12 @@ bool intel_lu_adopt(struct intel_iommu *iommu)
 		ida_destroy(&iommu->domain_ida);
 		pr_err("%s: not taken over: %s; everything behind it is blocked\n", iommu->name,
 		       why);
-		return false;
+		return 0;
 	}
 
 	unit->iommu = &iommu->iommu;
 	intel_lu_irq_adopt(iommu, &unit->ser.intel);
 	pr_info("%s: adopted, %s mode\n", iommu->name,
 		sm_supported(iommu) ? "scalable" : "legacy");
-	return true;
-}
-
-/* Everything, with an empty root table that is nobody's, so that it can be left behind. */
-static void block(struct intel_iommu *iommu)
-{
-	struct root_entry *root = iommu->root_entry;
-
-	iommu->root_entry = page_address(ZERO_PAGE(0));
-	iommu_set_root_entry(iommu);
-	iommu->root_entry = root;
-}
-
-/**
- * intel_lu_abandon - the driver gives up a unit that may have been left on
- * @iommu: unit that is about to be turned off and freed
- *
- * While the kernel boots: stop the devices first, all of them, as units are turned off one
- * after the other, but the driver gives up all of them. Then turning translation off harms
- * nothing.
- *
- * Later, when a unit is added and that fails: devices behind other units belong to running
- * VMs, and those behind this one may not even be known, as PCI looks for them afterwards.
- * So it is left on, with everything blocked. One that was not set up at all is left as it
- * is: nobody has claimed it, so its session cannot be finished.
- *
- * The ids that intel_lu_adopt_ids() took are nobody's then. Root and context tables are
- * ordinary memory by now; PASID tables and page tables were not given back to the
- * allocator yet, so they just stay reserved.
- *
- * Context: dmar_global_lock held.
- * Return: true if translation must stay on.
- */
-bool intel_lu_abandon(struct intel_iommu *iommu)
-{
-	struct iommu_lu_unit *unit, *adopted;
-	bool stay;
-
-	if (!iommu_lu_inherited() || !translation_on(iommu))
-		return false;
-	unit = intel_lu_unit(iommu);
-	adopted = intel_lu_adopted(iommu);
-	stay = !booting() && (intel_lu_running(iommu) || iommu->flags & INTEL_LU_FLAG_LEFT_ON);
-	if (booting() || (stay && unit))
-		intel_lu_stop(booting() ? NULL : unit);
-	if (stay && iommu->flush.flush_context)
-		block(iommu);
-
-	if (adopted) {
-		adopted->failed = -EIO;
-		adopted->iommu = NULL;
-		ida_destroy(&iommu->domain_ida);
-	}
-	if (booting() || stay)
-		pr_err("%s: given up\n", iommu->name);
-	return stay;
-}
-
-/**
- * intel_lu_quiesce - stop what is running before translation is turned off
- *
- * For a kernel that is told not to use its IOMMUs, or one of them.
- *
- * Context: dmar_global_lock held.
- */
-void intel_lu_quiesce(void)
-{
-	intel_lu_stop(NULL);
+	return 1;
 }

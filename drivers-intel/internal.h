@@ -25,6 +25,17 @@ static inline struct intel_iommu *to_intel_iommu(struct iommu_device *iommu)
 	return container_of(iommu, struct intel_iommu, iommu);
 }
 
+static inline bool intel_lu_is_on(struct intel_iommu *iommu)
+{
+	return readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES;
+}
+
+/* Root Table Address Register, TTM: it must not change while translation is on. */
+static inline bool intel_lu_in_other_mode(struct intel_iommu *iommu)
+{
+	return sm_supported(iommu) != !!(readq(iommu->reg + DMAR_RTADDR_REG) & DMA_RTADDR_SMT);
+}
+
 static inline u64 *intel_lu_root_half(struct root_entry *root, unsigned int table)
 {
 	return table & 1 ? &root[table / 2].hi : &root[table / 2].lo;
@@ -32,8 +43,6 @@ static inline u64 *intel_lu_root_half(struct root_entry *root, unsigned int tabl
 
 /* tables.c */
 struct intel_lu_context intel_lu_read_context(struct intel_iommu *iommu, u16 rid);
-void *intel_lu_alloc_table(struct intel_iommu *iommu, size_t size);
-void intel_lu_free_table(void *table);
 bool intel_lu_uses_id_of_bridge(struct pci_dev *pdev);
 int intel_lu_walk_rids(struct device *dev, int (*fn)(u16 rid, void *arg), void *arg);
 struct intel_lu_pasid *intel_lu_device_pasid(struct device_domain_info *info);
@@ -63,14 +72,15 @@ int intel_lu_freeze_device(struct device *dev, struct iommu_lu_device *ldev);
 int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_lu_domain *ldom);
 
 /* adopt.c */
+struct iommu_lu_unit *intel_lu_unit(struct intel_iommu *iommu);
 struct iommu_lu_unit *intel_lu_adopted(struct intel_iommu *iommu);
 int intel_lu_adopt_ids(struct intel_iommu *iommu, struct iommu_lu_unit *unit);
 int intel_lu_clear_unnamed(struct intel_iommu *iommu, struct iommu_lu_unit *unit);
 void intel_lu_drop_id(struct intel_iommu *iommu, struct iommu_lu_device *ldev);
 
+/* giveup.c */
 #if IS_ENABLED(CONFIG_KUNIT)
-struct iommu_lu_unit *intel_lu_unit(struct intel_iommu *iommu);
-void intel_lu_stop(struct iommu_lu_unit *unit);
+bool intel_lu_stop(struct iommu_lu_unit *unit);
 #endif
 
 /* restore.c */
@@ -89,22 +99,9 @@ int intel_lu_prq_preserve(struct intel_iommu *iommu, struct iommu_intel_ser *ser
 void intel_lu_prq_unpreserve(const struct iommu_intel_ser *ser);
 
 /* irq.c */
-#ifdef CONFIG_IRQ_REMAP
 int intel_lu_irq_preserve(struct intel_iommu *iommu, struct iommu_intel_ser *ser);
 void intel_lu_irq_unpreserve(const struct iommu_intel_ser *ser);
 void intel_lu_irq_shutdown(struct intel_iommu *iommu, const struct iommu_intel_ser *ser);
 void intel_lu_irq_adopt(struct intel_iommu *iommu, const struct iommu_intel_ser *ser);
-#else
-static inline int intel_lu_irq_preserve(struct intel_iommu *iommu, struct iommu_intel_ser *ser)
-{
-	return 0;
-}
-
-static inline void intel_lu_irq_unpreserve(const struct iommu_intel_ser *ser) { }
-static inline void intel_lu_irq_shutdown(struct intel_iommu *iommu,
-					 const struct iommu_intel_ser *ser) { }
-static inline void intel_lu_irq_adopt(struct intel_iommu *iommu,
-				      const struct iommu_intel_ser *ser) { }
-#endif
 
 #endif

@@ -45,6 +45,9 @@ void intel_lu_prq_adopt(struct intel_iommu *iommu)
 {
 	struct iommu_lu_unit *unit = intel_lu_adopted(iommu);
 
-	if (unit && unit->ser.intel.prq_pa)
-		iommu_free_pages(iommu_restore_page(unit->ser.intel.prq_pa));
+	if (!unit || !unit->ser.intel.prq_pa)
+		return;
+	/* the write of its address may still be on its way */
+	readq(iommu->reg + DMAR_PQA_REG);
+	iommu_free_pages(iommu_restore_page(unit->ser.intel.prq_pa));
 }

@@ -169,6 +169,23 @@ static void free_old_tables(struct replace *replace, struct device_domain_info *
 	iommu_free_pages(dir);
 }
 
+/*
+ * What was asked of all devices of the domain between preparing the entry and getting on
+ * its list.
+ */
+static void catch_up(struct intel_iommu *iommu, struct device *dev, struct dmar_domain *new,
+		     const struct intel_lu_pasid *entry)
+{
+	lockdep_assert_held(&new->lock);
+	if (intel_domain_is_fs_paging(new)) {
+		if (new->force_snooping && !(entry->val[1] & INTEL_PASID1_PGSNP))
+			intel_pasid_setup_page_snoop_control(iommu, dev, IOMMU_NO_PASID);
+	} else if (new->dirty_tracking != !!(entry->val[0] & INTEL_PASID0_SSADE)) {
+		/* fails if there is no entry, and there is one */
+		intel_pasid_setup_dirty_tracking(iommu, dev, IOMMU_NO_PASID, new->dirty_tracking);
+	}
+}
+
 /**
  * intel_lu_replace - move a device from its restored domain to a new one
  * @new: new domain
@@ -215,10 +232,8 @@ int intel_lu_replace(struct dmar_domain *new, struct device *dev, struct dmar_do
 	spin_lock_irqsave(&new->lock, flags);
 	info->domain = new;
 	list_add(&info->link, &new->devices);
-	/* ordered for all its devices, between preparing the entry and getting on the list */
-	if (replace.dir && intel_domain_is_fs_paging(new) && new->force_snooping &&
-	    !(replace.update.want_entry.val[1] & INTEL_PASID1_PGSNP))
-		intel_pasid_setup_page_snoop_control(iommu, dev, IOMMU_NO_PASID);
+	if (replace.dir)
+		catch_up(iommu, dev, new, &replace.update.want_entry);
 	spin_unlock_irqrestore(&new->lock, flags);
 
 	cache_tag_unassign_domain(old, dev, IOMMU_NO_PASID);

@@ -307,10 +307,13 @@ int intel_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 	if (ret)
 		return ret;
 	if (sm_supported(iommu)) {
-		/* the way there was compared with the record by intel_lu_probe() */
-		return check_pasid(info, dmar_domain);
+		/* the PASID directory and table were compared by intel_lu_probe() */
+		ret = check_pasid(info, dmar_domain);
+		want.lo = ldev->ser.intel.context_lo;
+		want.hi = ldev->ser.intel.context_hi;
+	} else {
+		want = intel_lu_want_context(info, dmar_domain);
 	}
-	want = intel_lu_want_context(info, dmar_domain);
 	for (i = 0; i < ldev->ser.nr_rids && !ret; i++)
 		ret = check_context(iommu, ldev->ser.rids[i], want);
 	return ret;

@@ -15,6 +15,28 @@
 
 #include "internal.h"
 
+/* A zeroed table that goes to the next kernel, or an errno. */
+static void *alloc_table(struct intel_iommu *iommu, size_t size)
+{
+	void *table = iommu_alloc_pages_node_sz(iommu->node, GFP_KERNEL, size);
+	int ret;
+
+	if (!table)
+		return ERR_PTR(-ENOMEM);
+	__iommu_flush_cache(iommu, table, size);
+	ret = iommu_preserve_page(table);
+	if (!ret)
+		return table;
+	iommu_free_pages(table);
+	return ERR_PTR(ret);
+}
+
+static void free_table(void *table)
+{
+	iommu_unpreserve_page(table);
+	iommu_free_pages(table);
+}
+
 /**
  * struct intel_lu_shadow - the tables of a unit
  * @iommu: the unit
@@ -48,14 +70,16 @@ static unsigned int rid_slot(struct intel_iommu *iommu, u16 rid)
 int intel_lu_shadow_alloc(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 {
 	struct intel_lu_shadow *shadow = kzalloc_obj(*shadow);
+	int ret;
 
 	if (!shadow)
 		return -ENOMEM;
 	shadow->iommu = iommu;
-	shadow->root = intel_lu_alloc_table(iommu, SZ_4K);
-	if (!shadow->root) {
+	shadow->root = alloc_table(iommu, SZ_4K);
+	if (IS_ERR(shadow->root)) {
+		ret = PTR_ERR(shadow->root);
 		kfree(shadow);
-		return -ENOMEM;
+		return ret;
 	}
 	unit->priv = shadow;
 	unit->ser.intel.root_pa = virt_to_phys(shadow->root);
@@ -67,7 +91,7 @@ void intel_lu_shadow_free(struct iommu_lu_unit *unit)
 {
 	struct intel_lu_shadow *shadow = unit->priv;
 
-	intel_lu_free_table(shadow->root);
+	free_table(shadow->root);
 	kfree(shadow);
 }
 
@@ -94,9 +118,10 @@ int intel_lu_shadow_add(struct iommu_lu_unit *unit, u16 rid, struct intel_lu_con
 	u64 *half;
 
 	if (!shadow->context[table]) {
-		shadow->context[table] = intel_lu_alloc_table(iommu, SZ_4K);
-		if (!shadow->context[table])
-			return -ENOMEM;
+		context = alloc_table(iommu, SZ_4K);
+		if (IS_ERR(context))
+			return PTR_ERR(context);
+		shadow->context[table] = context;
 		half = intel_lu_root_half(shadow->root, table);
 		*half = virt_to_phys(shadow->context[table]) | INTEL_ENTRY_PRESENT;
 		__iommu_flush_cache(iommu, half, sizeof(*half));
@@ -117,15 +142,18 @@ void intel_lu_shadow_remove(struct iommu_lu_unit *unit, u16 rid)
 	struct intel_lu_shadow *shadow = unit->priv;
 	struct intel_iommu *iommu = shadow->iommu;
 	unsigned int table = rid_table(iommu, rid);
+	struct context_entry *context;
 	u64 *half;
 
-	context_clear_entry(&shadow->context[table][rid_slot(iommu, rid)]);
+	context = &shadow->context[table][rid_slot(iommu, rid)];
+	context_clear_entry(context);
+	__iommu_flush_cache(iommu, context, sizeof(*context));
 	if (--shadow->users[table])
 		return;
 	half = intel_lu_root_half(shadow->root, table);
 	*half = 0;
 	__iommu_flush_cache(iommu, half, sizeof(*half));
-	intel_lu_free_table(shadow->context[table]);
+	free_table(shadow->context[table]);
 	shadow->context[table] = NULL;
 	unit->ser.intel.nr_context_tables--;
 }
@@ -145,13 +173,13 @@ int intel_lu_shadow_pasid(struct intel_iommu *iommu, struct device_domain_info *
 	u32 max_pasid = info->pasid_table->max_pasid;
 	u64 *dir, *table;
 
-	dir = intel_lu_alloc_table(iommu, max_pasid / 8);
-	if (!dir)
-		return -ENOMEM;
-	table = intel_lu_alloc_table(iommu, SZ_4K);
-	if (!table) {
-		intel_lu_free_table(dir);
-		return -ENOMEM;
+	dir = alloc_table(iommu, max_pasid / 8);
+	if (IS_ERR(dir))
+		return PTR_ERR(dir);
+	table = alloc_table(iommu, SZ_4K);
+	if (IS_ERR(table)) {
+		free_table(dir);
+		return PTR_ERR(table);
 	}
 
 	memcpy(table, ser->pasid_entry, sizeof(ser->pasid_entry));
@@ -170,6 +198,6 @@ void intel_lu_shadow_pasid_free(struct iommu_device_intel_ser *ser)
 {
 	u64 *dir = phys_to_virt(ser->pasid_dir_pa);
 
-	intel_lu_free_table(phys_to_virt(dir[0] & INTEL_ENTRY_POINTER));
-	intel_lu_free_table(dir);
+	free_table(phys_to_virt(dir[0] & INTEL_ENTRY_POINTER));
+	free_table(dir);
 }

@@ -26,32 +26,6 @@ struct intel_lu_context intel_lu_read_context(struct intel_iommu *iommu, u16 rid
 	return entry;
 }
 
-/**
- * intel_lu_alloc_table - a zeroed table that goes to the next kernel
- * @iommu: unit that will walk it
- * @size: in bytes
- */
-void *intel_lu_alloc_table(struct intel_iommu *iommu, size_t size)
-{
-	void *table = iommu_alloc_pages_node_sz(iommu->node, GFP_KERNEL, size);
-
-	if (!table)
-		return NULL;
-	__iommu_flush_cache(iommu, table, size);
-	if (iommu_preserve_page(table)) {
-		iommu_free_pages(table);
-		return NULL;
-	}
-	return table;
-}
-
-/** intel_lu_free_table - undo intel_lu_alloc_table() */
-void intel_lu_free_table(void *table)
-{
-	iommu_unpreserve_page(table);
-	iommu_free_pages(table);
-}
-
 static int is_bridges_own(struct pci_dev *pdev, u16 rid, void *arg)
 {
 	return pdev != arg && rid == pci_dev_id(pdev);

@@ -8,6 +8,7 @@
  *	tables.c	reads the tables that are in use
  * New kernel
  *	adopt.c		takes units over with translation on, or blocks them
+ *	giveup.c	the driver does not use a unit after all
  *	restore.c	devices and domains: compares, attaches without a write. In legacy
  *			mode all of it when the restored domain is attached. In scalable
  *			mode the context entry, the PASID directory and the PASID table
@@ -30,6 +31,7 @@
  *
  *	preserve	core				preserve_unit(), preserve_domain(),
  *							preserve_device()
+ *	unit is removed	dmar_hotplug_remove()		intel_lu_may_remove(), also later
  *	cancel		core				unpreserve_*(), the other way round
  *	freeze		core				freeze_device()
  *	shutdown	intel_iommu_shutdown()		intel_lu_shutdown(): the switch
@@ -37,10 +39,14 @@
  *	unit is found	alloc_iommu()			intel_lu_keep_mode()
  *	interrupts	irq_remapping_prepare()		intel_lu_need_irq()
  *			intel_setup_irq_remapping()	intel_lu_keep_irq()
- *	unit is set up	init_dmars(),			intel_lu_adopt(); in its place, if the
- *			intel_iommu_add()		driver gives up: intel_lu_abandon()
+ *	unit is set up	init_dmars(),			intel_lu_running(): not turned off;
+ *			intel_iommu_add()		intel_lu_adopt()
  *			intel_iommu_enable_prq()	intel_lu_prq_adopt()
- *	device probe	intel_iommu_probe_device()	intel_lu_probe()
+ *	   or else	disable_dmar_iommu()		intel_lu_abandon()
+ *			init_dmars(),			intel_lu_leave_out()
+ *			intel_disable_iommus()
+ *	device probe	intel_iommu_probe_device()	intel_lu_probe(); intel_lu_unprobe() if
+ *							it fails
  *			core				restore_domain(), restore_device()
  *			intel_iommu_attach_device()	intel_lu_attach(): nothing is written
  *	   or else	core				quiesce_device()

@@ -25,11 +25,11 @@ bool intel_lu_may_remove(struct intel_iommu *iommu);
 
 /* iommu.c: init_dmars() and intel_iommu_add(), in this order; dmar_global_lock */
 bool intel_lu_running(struct intel_iommu *iommu);
-bool intel_lu_adopt(struct intel_iommu *iommu);
-/* iommu.c: disable_dmar_iommu(), and a unit that is left out; dmar_global_lock */
+int intel_lu_adopt(struct intel_iommu *iommu);
+/* iommu.c: disable_dmar_iommu(); dmar_global_lock */
 bool intel_lu_abandon(struct intel_iommu *iommu);
-/* iommu.c: intel_iommu_init() without IOMMU; dmar_global_lock */
-void intel_lu_quiesce(void);
+/* iommu.c: init_dmars() and intel_disable_iommus(), in place of all others; dmar_global_lock */
+bool intel_lu_leave_out(struct intel_iommu *iommu);
 /* prq.c: intel_iommu_enable_prq(), the unit has its own queue; no lock that matters */
 void intel_lu_prq_adopt(struct intel_iommu *iommu);
 /* iommu.c: intel_iommu_shutdown(), for each unit; only this CPU runs */
@@ -44,12 +44,10 @@ bool intel_lu_attach(struct iommu_domain *domain, struct device *dev,
 /* iommu.c: intel_iommu_domain_free(), no device is attached; no lock */
 void intel_lu_free_ids(struct dmar_domain *domain);
 
-#ifdef CONFIG_IRQ_REMAP
 /* intel/irq_remapping.c: intel_setup_irq_remapping(); at boot none, later dmar_global_lock */
 bool intel_lu_keep_irq(struct intel_iommu *iommu, bool eim);
 /* irq_remapping.c: irq_remapping_prepare(); at boot, one CPU */
 bool intel_lu_need_irq(void);
-#endif
 
 #else
 
@@ -58,10 +56,10 @@ bool intel_lu_need_irq(void);
 static inline bool intel_lu_shutdown(struct intel_iommu *iommu) { return false; }
 static inline void intel_lu_keep_mode(void) { }
 static inline bool intel_lu_running(struct intel_iommu *iommu) { return false; }
-static inline bool intel_lu_adopt(struct intel_iommu *iommu) { return false; }
+static inline int intel_lu_adopt(struct intel_iommu *iommu) { return 0; }
 static inline bool intel_lu_abandon(struct intel_iommu *iommu) { return false; }
 static inline bool intel_lu_may_remove(struct intel_iommu *iommu) { return true; }
-static inline void intel_lu_quiesce(void) { }
+static inline bool intel_lu_leave_out(struct intel_iommu *iommu) { return false; }
 static inline void intel_lu_probe(struct device *dev) { }
 static inline void intel_lu_unprobe(struct device *dev) { }
 static inline bool intel_lu_attach(struct iommu_domain *domain, struct device *dev,

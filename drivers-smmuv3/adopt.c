@@ -109,12 +109,12 @@ VISIBLE_IF_KUNIT int smmu_lu_reserve_vmids(struct arm_smmu_device *smmu,
 	return min(ret, 0);
 }
 
-static u16 id_of(struct iommu_domain *domain)
+static bool has_id(struct iommu_domain *domain, void *did)
 {
 	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
 
-	return smmu_domain->stage == ARM_SMMU_DOMAIN_S1 ? smmu_domain->cd.asid :
-							  smmu_domain->s2_cfg.vmid;
+	return *(u16 *)did == (smmu_domain->stage == ARM_SMMU_DOMAIN_S1 ?
+			       smmu_domain->cd.asid : smmu_domain->s2_cfg.vmid);
 }
 
 /**
@@ -131,7 +131,7 @@ void smmu_lu_drop_id(struct iommu_lu_device *ldev)
 	struct iommu_lu_device *other;
 	u16 did = ldev->ser.smmuv3.did;
 
-	if (!did || (ldom->domain && id_of(ldom->domain) == did))
+	if (!did || iommu_lu_domain_is(ldom, has_id, &did))
 		return;
 	for (other = unit->first; other; other = other->next)
 		if (other->domain == ldom && other->ser.smmuv3.did == did &&

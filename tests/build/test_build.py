@@ -57,7 +57,7 @@ CONFIGS = {
     "smmuv3": Config(("IOMMU_LIVEUPDATE=y", *backends(SMMUV3="y")), ARM),
     "all": Config(("IOMMU_LIVEUPDATE=y", *backends(INTEL="y", AMD="y")[:2], *TESTS), X86),
     "all-arm": Config(("IOMMU_LIVEUPDATE=y", "IOMMU_LIVEUPDATE_SMMUV3=y", *TESTS), ARM),
-    "no-irq-remap": Config(("IOMMU_LIVEUPDATE=y", "IRQ_REMAP=n", *backends(INTEL="y")), X86),
+    "no-irq-remap": Config(("IOMMU_LIVEUPDATE=y", "IRQ_REMAP=n", *backends(AMD="y")), X86),
     "no-pm": Config(("IOMMU_LIVEUPDATE=y", "SUSPEND=n", "HIBERNATION=n", "DEBUG_FS=n")),
     # iommufd and vfio-pci as modules: every symbol they need must be exported
     "modules": Config(MODULES, image=("vmlinux", "modules")),

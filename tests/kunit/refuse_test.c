@@ -353,6 +353,13 @@ static void C14_entry_changed_before_freeze(struct kunit *test)
 	env_unpreserve(test, 0);
 }
 
+static void remove_device(struct kunit *test, unsigned int i)
+{
+	pci_lock_rescan_remove();
+	pci_stop_and_remove_bus_device(to_pci_dev(env_dev(test, i)));
+	pci_unlock_rescan_remove();
+}
+
 static void C10_reset(struct kunit *test)
 {
 	struct pci_dev *pdev = attached(test);
@@ -365,6 +372,28 @@ static void C10_reset(struct kunit *test)
 	env_unpreserve(test, 0);
 	KUNIT_EXPECT_EQ(test, pci_reset_function(pdev), -ENOTTY);
 	pdev->reset_methods[0] = 0;
+}
+
+/* One that shares its bus must not reset it. */
+static void C10_bus_reset(struct kunit *test)
+{
+	struct iommu_lu_domain *ldom;
+	struct pci_bus *bus;
+
+	bus = attached(test)->bus;
+	KUNIT_EXPECT_FALSE(test, iommu_lu_bus_live(bus));
+	env_preserve(test, 0);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_bus_live(bus));
+	env_unpreserve(test, 0);
+	KUNIT_EXPECT_FALSE(test, iommu_lu_bus_live(bus));
+
+	env_kexec(test, NULL);
+	bus = to_pci_dev(env_dev(test, 0))->bus;
+	ldom = iommu_get_domain_for_dev(env_dev(test, 0))->lu;
+	KUNIT_EXPECT_TRUE(test, iommu_lu_bus_live(bus));
+	remove_device(test, 0);
+	KUNIT_EXPECT_FALSE(test, iommu_lu_bus_live(bus));
+	iommu_lu_free_domain(ldom);
 }
 
 /* No image is loaded at all. */
@@ -392,6 +421,26 @@ static void C14_preserve_during_freeze(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_lu_file_preserve(), 0);
 	iommu_lu_file_unpreserve();
 	env_unpreserve(test, 0);
+}
+
+/* The next kernel would not read more. */
+static void C14_too_many(struct kunit *test)
+{
+	struct env *env = test->priv;
+	struct iommu_domain *domain;
+	u32 nr;
+
+	attached(test);
+	domain = env_domain(test, env_dev(test, 0));
+	scoped_guard(mutex, &iommu_lu_out.lock) {
+		nr = iommu_lu_out.nr_domains;
+		iommu_lu_out.nr_domains = IOMMU_LU_MAX_DOMAINS;
+	}
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_domain(domain, env->iommufd_id, 99), -ENOSPC);
+	scoped_guard(mutex, &iommu_lu_out.lock)
+		iommu_lu_out.nr_domains = nr;
+	KUNIT_EXPECT_NULL(test, domain->lu);
+	iommu_domain_free(domain);
 }
 
 /* In the new kernel: not again before the restored domain is replaced. */
@@ -475,13 +524,6 @@ static struct iommu_lu_domain *shared_domain(struct kunit *test, void (*damage)(
 	domain = iommu_get_domain_for_dev(env_dev(test, 0));
 	KUNIT_ASSERT_TRUE(test, iommu_lu_is_restored(domain));
 	return domain->lu;
-}
-
-static void remove_device(struct kunit *test, unsigned int i)
-{
-	pci_lock_rescan_remove();
-	pci_stop_and_remove_bus_device(to_pci_dev(env_dev(test, i)));
-	pci_unlock_rescan_remove();
 }
 
 /* The other device of the domain has left it: its tables go, and this one must not use them. */
@@ -586,6 +628,22 @@ static void U4_device_is_too_late(struct kunit *test)
 	iommu_lu_free_domain(ldom);
 }
 
+/* Its session is being finished, with nobody there: stopped, as its memory is given back. */
+static void U4_device_comes_during_finish(struct kunit *test)
+{
+	struct iommu_lu_domain *ldom = shared_domain(test, hide_second);
+
+	KUNIT_EXPECT_FALSE(test, iommu_lu_end_domain(ldom));
+	KUNIT_EXPECT_EQ(test, ldom->failed, 0);
+	remove_device(test, 0);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_end_domain(ldom));
+	mock_pci_show(1);
+	KUNIT_EXPECT_FALSE(test, iommu_lu_held(env_dev(test, 1)));
+	KUNIT_EXPECT_FALSE(test, mock_pci_command(1) & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_EQ(test, ldom->devices, 0);
+	iommu_lu_free_domain(ldom);
+}
+
 static void fail_probe(struct kunit *test)
 {
 	mock_probe_fails = true;
@@ -605,6 +663,50 @@ static void C12_probe_fails(struct kunit *test)
 	ldev = iommu_lu_device_incoming(MOCK_SEGMENT, 0);
 	KUNIT_ASSERT_NOT_NULL(test, ldev);
 	KUNIT_EXPECT_EQ(test, ldev->failed, -ENODEV);
+}
+
+/*
+ * Its unit is taken over, and not registered yet: another one is, which looks at every device.
+ * The device goes on, and is taken over when it is its own unit's turn.
+ */
+static void C12_unit_is_registered_later(struct kunit *test)
+{
+	const struct iommu_ops *ops;
+	struct iommu_lu_device *ldev;
+
+	attached(test);
+	env_kexec(test, hide);
+	ldev = iommu_lu_device_incoming(MOCK_SEGMENT, 0);
+	KUNIT_ASSERT_NOT_NULL(test, ldev);
+	ops = ldev->unit->iommu->ops;
+	ldev->unit->iommu->ops = NULL;
+	mock_pci_show(0);
+	KUNIT_EXPECT_NULL(test, env_dev(test, 0)->iommu_group);
+	KUNIT_EXPECT_EQ(test, ldev->failed, 0);
+	KUNIT_EXPECT_TRUE(test, mock_pci_command(0) & PCI_COMMAND_MASTER);
+	env_expect_dma(test, 0, true);
+
+	ldev->unit->iommu->ops = ops;
+	mock_fixup(to_pci_dev(env_dev(test, 0)));
+	KUNIT_EXPECT_EQ(test, iommu_probe_device(env_dev(test, 0)), 0);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_held(env_dev(test, 0)));
+	env_expect_dma(test, 0, true);
+}
+
+/* Whoever is about to turn a unit off must know of those that may go on behind it. */
+static void C12_device_is_not_found(struct kunit *test)
+{
+	struct iommu_lu_device *ldev;
+
+	attached(test);
+	env_attach(test, 3, env_domain(test, env_dev(test, 3)));
+	env_kexec(test, hide);
+	ldev = iommu_lu_device_incoming(MOCK_SEGMENT, 0);
+	KUNIT_ASSERT_NOT_NULL(test, ldev);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_quiesce_incoming(env_dev(test, 3)->iommu->lu->unit));
+	KUNIT_EXPECT_FALSE(test, iommu_lu_quiesce_incoming(ldev->unit));
+	KUNIT_EXPECT_FALSE(test, iommu_lu_quiesce_incoming(NULL));
+	KUNIT_EXPECT_EQ(test, ldev->failed, 0);
 }
 
 /* A unit is given up: that concerns the devices behind it, and those that are held. */
@@ -674,9 +776,11 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(U10_ats_is_carried),
 	KUNIT_CASE(U10_ats_differs),
 	KUNIT_CASE(U10_pasid_differs),
+	KUNIT_CASE(C14_too_many),
 	KUNIT_CASE(C14_state_changed_before_freeze),
 	KUNIT_CASE(C14_entry_changed_before_freeze),
 	KUNIT_CASE(C10_reset),
+	KUNIT_CASE(C10_bus_reset),
 	KUNIT_CASE(C11_image),
 	KUNIT_CASE(C14_preserve_during_freeze),
 	KUNIT_CASE(U4_still_on_its_restored_domain),
@@ -686,7 +790,10 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(U7_nor_does_its_unit),
 	KUNIT_CASE(U4_late_device_is_counted),
 	KUNIT_CASE(U4_device_is_too_late),
+	KUNIT_CASE(U4_device_comes_during_finish),
 	KUNIT_CASE(C12_probe_fails),
+	KUNIT_CASE(C12_unit_is_registered_later),
+	KUNIT_CASE(C12_device_is_not_found),
 	KUNIT_CASE(C12_unit_is_given_up),
 	KUNIT_CASE(C10_nested),
 	{}

@@ -25,8 +25,9 @@ struct fake {
 	struct iommu_lu_device device[NR + 1];
 	struct dmar_domain dmar_domain;
 	struct iommu_lu_hdr *blob;
-	/* of intel_lu_stop() */
+	/* of intel_lu_stop(), and what it says */
 	unsigned int stops;
+	bool not_found;
 	struct iommu_lu_unit *stopped;
 	/* of the unit's flush ops: what was invalidated, and the state of things then */
 	char log[64];
@@ -64,10 +65,11 @@ static struct iommu_lu_unit *stub_unit(struct intel_iommu *iommu)
 	       iommu == &fake->iommu[1] ? &fake->unit[1] : NULL;
 }
 
-static void stub_stop(struct iommu_lu_unit *unit)
+static bool stub_stop(struct iommu_lu_unit *unit)
 {
 	fake->stops++;
 	fake->stopped = unit;
+	return !fake->not_found;
 }
 
 /* A blob of which nothing is believed: something was inherited, and there is no record. */
@@ -160,10 +162,41 @@ static void late_unit_stays_on(struct kunit *test)
 static void late_unit_that_is_left_out(struct kunit *test)
 {
 	fake->drhd[0].ignored = 1;
-	KUNIT_EXPECT_FALSE(test, intel_lu_adopt(&fake->iommu[0]));
+	KUNIT_EXPECT_EQ(test, intel_lu_adopt(&fake->iommu[0]), 0);
 	KUNIT_EXPECT_TRUE(test, intel_lu_running(&fake->iommu[0]));
 	KUNIT_EXPECT_NULL(test, fake->unit[0].iommu);
 	KUNIT_EXPECT_EQ(test, fake->unit[0].failed, 0);
+}
+
+/* Its root table cannot be replaced, and it cannot be turned off: nothing is written. */
+static void late_unit_in_another_mode(struct kunit *test)
+{
+	struct intel_iommu *iommu = &fake->iommu[0];
+	u64 root = 0x1234000 | DMA_RTADDR_SMT;
+
+	REG64(0, DMAR_RTADDR_REG) = root;
+	KUNIT_EXPECT_EQ(test, intel_lu_adopt(iommu), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, intel_lu_abandon(iommu));
+	KUNIT_EXPECT_EQ(test, REG64(0, DMAR_RTADDR_REG), root);
+	KUNIT_EXPECT_STREQ(test, fake->log, "");
+	/* so that its session cannot be finished */
+	KUNIT_EXPECT_NULL(test, fake->unit[0].iommu);
+	KUNIT_EXPECT_EQ(test, fake->unit[0].failed, 0);
+}
+
+/* One that is left out at boot: its own devices are stopped, and only then it goes off. */
+static void unit_that_is_left_out(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, intel_lu_leave_out(&fake->iommu[1]));
+	KUNIT_EXPECT_EQ(test, fake->stops, 1);
+	KUNIT_EXPECT_PTR_EQ(test, fake->stopped, &fake->unit[1]);
+	fake->not_found = true;
+	KUNIT_EXPECT_TRUE(test, intel_lu_leave_out(&fake->iommu[1]));
+	KUNIT_EXPECT_EQ(test, fake->stops, 2);
+	/* one that is off is nobody's business */
+	REG32(1, DMAR_GSTS_REG) &= ~DMA_GSTS_TES;
+	KUNIT_EXPECT_FALSE(test, intel_lu_leave_out(&fake->iommu[1]));
+	KUNIT_EXPECT_EQ(test, fake->stops, 2);
 }
 
 /* --- giving up ------------------------------------------------------------------- */
@@ -339,6 +372,8 @@ static struct kunit_case unit_cases[] = {
 	KUNIT_CASE(only_named_entries_stay),
 	KUNIT_CASE(late_unit_stays_on),
 	KUNIT_CASE(late_unit_that_is_left_out),
+	KUNIT_CASE(late_unit_in_another_mode),
+	KUNIT_CASE(unit_that_is_left_out),
 	KUNIT_CASE(late_unit_is_given_up_alone),
 	KUNIT_CASE(late_unit_that_was_not_set_up),
 	KUNIT_CASE(ordinary_unit_is_removed),

@@ -22,6 +22,9 @@ FIRMWARE = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 # one of several, for a bus; like the one of the machine it does both stages
 SMMU = "arm-smmuv3,primary-bus=%s,stage=nested"
 
+# Config.other
+OTHER = "0000:00:09.0"
+
 # Of cards and buses. Enough to judge an update, little enough not to slow it down.
 EVENTS = """
 pci_cfg_write
@@ -83,6 +86,7 @@ class Config:
     firmware: bool = False      # arm64: boot by UEFI, so that there is ACPI
     memory: int = 2 << 30
     cpu: str = ""               # not the board's
+    other: bool = False         # one more card, which receives nothing
     extra: tuple = ()           # more options of QEMU
     events: tuple = ()          # of QEMU's trace, beyond EVENTS
 
@@ -201,6 +205,8 @@ class Machine:
                  "liveupdate=on", "panic=-1", *self.config.family.words]
         for i, (bdf, _) in enumerate(self.config.bdfs()):
             words.append("lu.nic%s=%s" % ("" if i == 0 else i + 1, bdf))
+        if self.config.other:
+            words.append("lu.other=" + OTHER)
         return " ".join(words + self.append)
 
     def _start(self):
@@ -254,6 +260,8 @@ class Machine:
                      "-device", "%s,netdev=net%d,bus=%s,addr=%#x,romfile=%s"
                      % (cfg.MODELS.get(nic.model, nic.model), i, bus, slot,
                         nic.options and "," + nic.options)]
+        if cfg.other:
+            argv += ["-device", "e1000e,bus=pcie.0,addr=0x9,romfile="]
         argv += cfg.extra
         if self.qtest_wanted:
             argv += ["-qtest", "unix:%s,server=on,wait=off" % (self.tmp / "qtest"),

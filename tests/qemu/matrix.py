@@ -32,6 +32,7 @@ class Row:
     intremap: bool = True
     updates: int = UPDATES
     options: str = ""           # of the unit
+    other: bool = False         # see Config
     modes: tuple = ()           # of the family; all of them if empty
 
 
@@ -51,9 +52,9 @@ ROWS = {
     "one-domain": Row(PAIR, ("lu.case=pair", "lu.shared=1")),
     "one-iommufd": Row(PAIR, ("lu.case=pair", "lu.together=1")),
     "two-sessions": Row(PAIR, ("lu.case=pair", "lu.apart=1")),
-    "msix": Row(words=("lu.case=irq",), updates=max(2, UPDATES)),
-    "msix-late": Row(words=("lu.case=irq", "lu.late=1")),
-    "msix-igb": Row((Nic("igb", port=True),), ("lu.case=irq",)),
+    "msix": Row(words=("lu.case=irq",), updates=max(2, UPDATES), other=True),
+    "msix-late": Row(words=("lu.case=irq", "lu.late=1"), other=True),
+    "msix-igb": Row((Nic("igb", port=True),), ("lu.case=irq",), other=True),
     "noir": Row(intremap=False),
     "nointremap": Row(words=("lu.case=heartbeat", "nointremap", NOIR)),
     "five": Row(updates=max(5, UPDATES)),
@@ -99,7 +100,8 @@ def cells(rows, modes=()):
 def config(family, row, options=""):
     """The machine of a row; options of a mode of the unit."""
     remap = "" if row.intremap else ",intremap=off"
-    return Config(nics=row.nics, iommu=family.machine + options + row.options + remap)
+    return Config(nics=row.nics, iommu=family.machine + options + row.options + remap,
+                  other=row.other)
 
 
 def words(row):

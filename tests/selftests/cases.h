@@ -10,6 +10,7 @@ enum {
 	TOKEN_IOMMUFD = 0x22,
 	TOKEN_VFIO = 0x33,
 	TOKEN_HWPT = 0x44,
+	TOKEN_OTHER = 0x55,
 };
 
 #define SESSION_NAME	"heartbeat"
@@ -33,6 +34,13 @@ void case_race(long stage);
 bool setup_heart(struct heart *h, unsigned int index, const char *bdf);
 /* Mark, new session, memfd + iommufd + vfio; returns the session or an errno */
 int preserve_all(struct heart *h, const char *name);
+/*
+ * Another device, lu.other=BDF, on the HWPT of h. Preserved after everything else, and not as it
+ * was then: it lets a freeze fail when all others are frozen. -EBUSY, "MSI is enabled".
+ */
+int spoiler_open(struct heart *h);
+int spoil(int spoiler, int session);
+int unspoil(int spoiler);
 /* Load the next kernel and go there. Returns only on failure. */
 int jump(long stage);
 /* The second half of a live update: retrieved files to a finished session */

@@ -191,6 +191,41 @@ int preserve_all(struct heart *h, const char *name)
 	return session;
 }
 
+int spoiler_open(struct heart *h)
+{
+	const char *bdf = opt_str("other", NULL);
+	int rc = bdf ? vfio_bind_driver(bdf, "vfio-pci") : -ENODEV, fd;
+	uint32_t id;
+
+	fd = rc ? rc : vfio_open(bdf);
+	if (fd < 0)
+		return fd;
+	rc = vfio_bind(fd, h->iommufd, &id);
+	if (!rc)
+		rc = vfio_attach(fd, h->hwpt);
+	/* now, as it may need a doorbell mapped */
+	if (!rc)
+		rc = vfio_msi(fd, true);
+	if (!rc)
+		rc = vfio_msi(fd, false);
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc;
+}
+
+int spoil(int spoiler, int session)
+{
+	int rc = lu_preserve(session, spoiler, TOKEN_OTHER);
+
+	return rc ? rc : vfio_msi(spoiler, true);
+}
+
+int unspoil(int spoiler)
+{
+	return vfio_msi(spoiler, false);
+}
+
 int jump(long stage)
 {
 	char line[2048];

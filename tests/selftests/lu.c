@@ -430,6 +430,27 @@ int ioas_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t len)
 	return xioctl(iommufd, IOMMU_IOAS_UNMAP, &arg);
 }
 
+int ioas_ranges(int iommufd, uint32_t ioas, char *buf, size_t size)
+{
+	struct iommu_iova_range range[64];
+	struct iommu_ioas_iova_ranges arg = {
+		.size = sizeof(arg), .ioas_id = ioas, .num_iovas = 64,
+		.allowed_iovas = (uintptr_t)range,
+	};
+	int rc = xioctl(iommufd, IOMMU_IOAS_IOVA_RANGES, &arg);
+	size_t len = 0;
+	uint32_t i;
+
+	if (rc < 0)
+		return rc;
+	buf[0] = '\0';
+	for (i = 0; i < arg.num_iovas && len < size; i++)
+		len += snprintf(buf + len, size - len, "%llx-%llx ",
+				(unsigned long long)range[i].start,
+				(unsigned long long)range[i].last);
+	return arg.num_iovas;
+}
+
 int hwpt_alloc(int iommufd, uint32_t dev, uint32_t ioas, uint32_t flags,
 	       uint32_t *id)
 {

@@ -69,6 +69,8 @@ int ioas_map_file(int iommufd, uint32_t ioas, int fd, uint64_t start,
 int ioas_map_anon(int iommufd, uint32_t ioas, void *va, uint64_t len,
 		  uint64_t iova);
 int ioas_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t len);
+/* Ranges that may be mapped, as text. Returns how many there are. */
+int ioas_ranges(int iommufd, uint32_t ioas, char *buf, size_t size);
 int hwpt_alloc(int iommufd, uint32_t dev, uint32_t ioas, uint32_t flags,
 	       uint32_t *id);
 int hwpt_mark(int iommufd, uint32_t hwpt, uint64_t token, uint32_t flags);

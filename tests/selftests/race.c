@@ -35,6 +35,7 @@ static const char *const op_name[OPS] = {
 
 static struct heart h;
 static uint32_t hwpts[2];
+static int spoiler;
 static bool stop;
 static unsigned long done[OPS], refused[OPS];
 
@@ -133,7 +134,7 @@ static void *change_marks(void *arg)
 	return NULL;
 }
 
-/* Preserve, mostly freeze, and give up. An image that cannot take over is loaded. */
+/* Preserve, mostly freeze, and give up. */
 static void preserve_and_cancel(void)
 {
 	int session, rc;
@@ -146,29 +147,36 @@ static void preserve_and_cancel(void)
 	if (!rc)
 		rc = count(PRESERVE, lu_preserve(session, h.iommufd, TOKEN_IOMMUFD));
 	if (!rc) {
-		/* without the iommufd nobody would stand in the way of the jump */
-		if (!count(PRESERVE, lu_preserve(session, h.cdev, TOKEN_VFIO)))
-			usleep(2000);
-		rc = kexec_reboot();
-		count(FREEZE, rc == -ENOEXEC ? 0 : rc);
+		rc = count(PRESERVE, lu_preserve(session, h.cdev, TOKEN_VFIO));
+		/* without it nobody would stand in the way of the jump */
+		if (!spoil(spoiler, session)) {
+			if (!rc)
+				usleep(2000);
+			count(FREEZE, rc ?: kexec_reboot() == -EBUSY ? 0 : -EIO);
+		}
 	}
 	close(session);
+	unspoil(spoiler);
 	count(CLEAR, hwpt_mark(h.iommufd, hwpts[0], TOKEN_HWPT, IOMMU_HWPT_LU_MARK_CLEAR));
 }
 
-static bool race_old(void)
+static bool race_old(long stage)
 {
 	static void *(*const run[THREADS])(void *) = {
 		change_maps, change_domain, change_device, change_marks,
 	};
 	static const enum op both[] = { MAP, UNMAP, DESTROY, ATTACH, RESET, MARK, CLEAR, PRESERVE };
+	char line[2048];
 	uint64_t end = now_ms() + 1000 * opt_num("seconds", 10);
 	pthread_t thread[THREADS];
 	int i;
 
 	hwpts[0] = h.hwpt;
+	spoiler = spoiler_open(&h);
+	next_cmdline(line, sizeof(line), stage + 1);
 	if (!ktap_rc(hwpt_alloc(h.iommufd, h.dev_id, h.ioas, 0, &hwpts[1]), 0, "second HWPT") ||
-	    !ktap_rc(kexec_plain(), 0, "load an image that cannot take over"))
+	    !ktap_rc(spoiler, 0, "another device") ||
+	    !ktap_rc(kexec_file(line), 0, "load the next kernel"))
 		return false;
 	stop = false;
 	for (i = 0; i < THREADS; i++)
@@ -178,7 +186,9 @@ static bool race_old(void)
 	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 	for (i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
+	ktap(done[FREEZE] > 0, "frozen up to the last device");
 	judge(both, sizeof(both) / sizeof(both[0]));
+	close(spoiler);
 	/* still there if it was to be taken back while the iommufd was preserved */
 	hwpt_mark(h.iommufd, hwpts[1], OTHER_TOKEN, IOMMU_HWPT_LU_MARK_CLEAR);
 
@@ -279,7 +289,7 @@ void case_race(long stage)
 	if (!(stage == 1 ? race_first() : race_next()))
 		return;
 	if (stage <= opt_num("updates", 1)) {
-		if (!race_old())
+		if (!race_old(stage))
 			return;
 		phase("preserve", "begin", &h);
 		if (!ktap_rc(preserve_all(&h, "race"), 0, "preserve it in peace") ||

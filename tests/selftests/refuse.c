@@ -156,10 +156,56 @@ static int unbound(struct heart *h)
 	return unmark(h);
 }
 
+/* Preserves a memfd that is mapped beside the heart's, and all that comes before the device. */
+static int preserve_other(struct heart *h, int other, int want, const char *what)
+{
+	int session = lu_session_create("refuse");
+
+	ktap_rc(lu_preserve(session, h->memfd, TOKEN_MEMFD), 0, "preserve the memfd");
+	ktap_rc(lu_preserve(session, other, TOKEN_OTHER), 0, "preserve the other memfd");
+	ktap_rc(lu_preserve(session, h->iommufd, TOKEN_IOMMUFD), want, "%s", what);
+	return close(session);
+}
+
+/* A memfd has lost a page that the device still has: it would not be handed over. */
+static int punched(struct heart *h)
+{
+	size_t page = page_size(), len = 4 * page;
+	int other = memfd_create("other", MFD_CLOEXEC);
+	char *mem;
+
+	if (!ktap_rc(other < 0 || ftruncate(other, len) ? -errno : 0, 0, "another memfd"))
+		return -errno;
+	mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
+	memset(mem, 1, len);
+	mark(h);
+	ktap_rc(ioas_map_file(h->iommufd, h->ioas, other, page, len - page, OTHER_IOVA), 0,
+		"map it, but for its first page");
+	ktap_rc(fallocate(other, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, page) ?
+		-errno : 0, 0, "punch a hole where it is not mapped");
+	mem[0] = 2;
+	preserve_other(h, other, 0, "iommufd with all that is mapped");
+	ktap_rc(fallocate(other, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, len - page, page) ?
+		-errno : 0, 0, "punch a hole where it is");
+	preserve_other(h, other, -ESTALE, "iommufd with a page that its memfd has lost");
+	/* another page is there now */
+	mem[len - 1] = 2;
+	preserve_other(h, other, -ESTALE, "iommufd with another page than its memfd");
+	ktap_rc(ioas_unmap(h->iommufd, h->ioas, OTHER_IOVA, len - page), 0, "unmap it");
+	ktap_rc(ioas_map_file(h->iommufd, h->ioas, other, page, len - page, OTHER_IOVA), 0,
+		"map it again");
+	preserve_other(h, other, 0, "iommufd with the page that its memfd has now");
+	ktap_rc(ioas_unmap(h->iommufd, h->ioas, OTHER_IOVA, len - page), 0, "unmap it");
+	munmap(mem, len);
+	close(other);
+	return unmark(h);
+}
+
 /* What is preserved does not change any more. */
 static int frozen(struct heart *h)
 {
 	int session = preserve_all(h, "refuse");
+	char ranges[2][512] = {};
 	uint32_t second = 0, id;
 	int rc, cap;
 
@@ -175,7 +221,11 @@ static int frozen(struct heart *h)
 		"unmap after preserve");
 	ktap_rc(iommufd_destroy(h->iommufd, h->hwpt), -EBUSY, "destroy after preserve");
 	if (!rc) {
+		ioas_ranges(h->iommufd, h->ioas, ranges[0], sizeof(ranges[0]));
 		ktap_rc(vfio_attach(h->cdev, second), -EBUSY, "replace after preserve");
+		ktap(ioas_ranges(h->iommufd, h->ioas, ranges[1], sizeof(ranges[1])) > 0 &&
+		     !strcmp(ranges[0], ranges[1]), "what may be mapped is as before: %s",
+		     ranges[1]);
 		iommufd_destroy(h->iommufd, second);
 	}
 	ktap_rc(vfio_detach(h->cdev), -EBUSY, "detach after preserve");
@@ -530,6 +580,7 @@ static const struct {
 	{ .name = "memfd-elsewhere", .run = memfd_elsewhere },
 	{ .name = "device-first", .run = device_first },
 	{ .name = "anonymous", .run = anonymous },
+	{ .name = "punched", .run = punched },
 	{ .name = "unbound", .run = unbound },
 	{ .name = "frozen", .run = frozen },
 	{ .name = "suspend", .run = suspend },

@@ -239,6 +239,9 @@ bool iommu_lu_hand_out_domain(struct iommu_lu_domain *ldom, void *owner, bool (*
 			      void (*left)(void *), void *arg);
 void iommu_lu_refuse_domain(struct iommu_lu_domain *ldom, int err);
 bool iommu_lu_domain_busy(struct iommu_lu_domain *ldom);
+bool iommu_lu_end_domain(struct iommu_lu_domain *ldom);
+bool iommu_lu_domain_is(struct iommu_lu_domain *ldom,
+			bool (*fn)(struct iommu_domain *domain, void *arg), void *arg);
 void iommu_lu_free_domain(struct iommu_lu_domain *ldom);
 struct iommu_lu_unit *iommu_lu_get_unit(struct iommu_device *iommu);
 void iommu_lu_put_unit(struct iommu_lu_unit *unit);
@@ -287,14 +290,14 @@ int iommu_lu_compare_domain(struct iommu_domain *restored, struct iommu_domain *
 int iommu_lu_add_rid(struct iommu_device_ser *ser, u16 rid);
 int iommu_lu_pci_rids(struct device *dev, struct iommu_device_ser *ser);
 bool iommu_lu_keep_master(struct pci_dev *pdev);
-bool iommu_lu_bus_preserved(struct pci_bus *bus);
+bool iommu_lu_bus_live(struct pci_bus *bus);
 bool iommu_lu_keep_config(struct pci_bus *bus);
 void iommu_lu_pci_quiesce(struct device *dev);
 int iommu_lu_pci_keep(struct pci_dev *pdev, int pos, u16 want, u16 ignore);
 bool iommu_lu_keep_msix(struct pci_dev *pdev, u16 flags);
 bool iommu_lu_msix_kept(struct pci_dev *pdev);
 int iommu_lu_set_irqs(struct pci_dev *pdev, unsigned int index, unsigned int count);
-void iommu_lu_quiesce_incoming(struct iommu_lu_unit *unit);
+bool iommu_lu_quiesce_incoming(struct iommu_lu_unit *unit);
 
 /* fail_nth.c: guard(iommu_lu_fail)("stage") */
 #ifdef CONFIG_IOMMU_LIVEUPDATE_FAIL_NTH
@@ -336,7 +339,7 @@ static inline bool iommu_lu_held(struct device *dev) { return false; }
 static inline bool iommu_lu_preserved(struct device *dev) { return false; }
 static inline bool iommu_lu_is_restored(struct iommu_domain *domain) { return false; }
 static inline bool iommu_lu_keep_master(struct pci_dev *pdev) { return false; }
-static inline bool iommu_lu_bus_preserved(struct pci_bus *bus) { return false; }
+static inline bool iommu_lu_bus_live(struct pci_bus *bus) { return false; }
 static inline bool iommu_lu_keep_config(struct pci_bus *bus) { return false; }
 static inline int iommu_lu_pci_keep(struct pci_dev *pdev, int pos, u16 want, u16 ignore)
 {
