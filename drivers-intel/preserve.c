@@ -99,7 +99,7 @@ static int check_live(struct device *dev, struct iommu_device_ser *ser)
 
 	if (intel_lu_other_pasids(info)) {
 		dev_err(dev, "iommu_lu: PASIDs are in use, they are not carried\n");
-		return -EOPNOTSUPP;
+		return -EBUSY;
 	}
 	pasid = intel_lu_device_pasid(info);
 	if (!pasid || memcmp(pasid, recorded_pasid(&ser->intel), sizeof(*pasid))) {
@@ -134,8 +134,7 @@ static int record(struct device *dev, struct dmar_domain *domain, struct iommu_d
 	intel->context_lo = entry.lo;
 	intel->context_hi = entry.hi;
 	/* Nothing has changed yet: what differs now is a kind of attachment not known here. */
-	ret = check_live(dev, ser);
-	return ret == -EBUSY ? -EOPNOTSUPP : ret;
+	return check_live(dev, ser) ? -EOPNOTSUPP : 0;
 }
 
 /* The record's context entry, leading to the PASID directory that is preserved. */
@@ -224,8 +223,10 @@ int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_lu_domain
 
 	if (!intel_domain_is_fs_paging(dmar_domain) &&
 	    (!intel_domain_is_ss_paging(dmar_domain) || dmar_domain->nested_parent ||
-	     dmar_domain->dirty_tracking))
+	     dmar_domain->dirty_tracking)) {
+		pr_err("nested domains and dirty tracking are not carried\n");
 		return -EOPNOTSUPP;
+	}
 	if (dmar_domain->force_snooping)
 		ldom->ser.features |= IOMMU_DOMAIN_SER_FORCE_SNOOP;
 	return iommu_lu_pt_preserve(domain, ldom);

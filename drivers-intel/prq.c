@@ -2,10 +2,11 @@
 /*
  * Intel VT-d live update: the page request queue over the gap.
  *
- * No device with page requests in use is carried, but a device can send one
- * whenever it likes, and the unit writes it to the queue without being asked; there
- * is no bit that turns this off (7.4 "Page Request Queue"). So the memory of the
- * queue goes to the next kernel, which frees it when it has set its own queue.
+ * No device with page requests in use is carried. But the driver lets them in, in scalable
+ * mode, from each device that could send some (PRE in its context entry), and the entry of a
+ * preserved one stays as it is. So a device can send one, and the unit writes it to the queue
+ * (7.4 "Page Request Queue"). The memory of the queue goes to the next kernel, which frees it
+ * when it has set its own queue.
  */
 #include "internal.h"
 

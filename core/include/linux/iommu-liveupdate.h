@@ -29,7 +29,8 @@ struct pci_dev;
 /**
  * struct iommu_lu_unit - a unit that is being preserved, or was inherited
  * @list: on the list of units, in the order of their indices at freeze
- * @iommu: the unit; NULL for an inherited unit that no driver has claimed
+ * @iommu: the unit. Of an inherited one: set by its driver when it has taken the unit over,
+ *	NULL before, and again when it gives the unit up
  * @users: number of preserved devices behind it
  * @index: position in the blob
  * @failed: errno for an inherited unit that could not be taken over, else 0
