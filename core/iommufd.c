@@ -346,6 +346,29 @@ static int restore_hwpt(struct iommufd_ctx *ictx, struct iommu_lu_domain *ldom)
 }
 
 /**
+ * iommufd_lu_may_bind - may a device come to an iommufd?
+ * @ictx: iommufd, which owns the DMA of @dev already
+ * @dev: device
+ *
+ * While a retrieved iommufd has restored HWPTs it is for those devices only that are on them,
+ * and nobody else could have claimed these.
+ *
+ * Return: 0 or -EPERM.
+ */
+int iommufd_lu_may_bind(struct iommufd_ctx *ictx, struct device *dev)
+{
+	struct iommufd_lu *lu = READ_ONCE(ictx->lu);
+
+	if (!lu || !lu->incoming || iommu_lu_held(dev))
+		return 0;
+	guard(mutex)(&lu->lock);
+	if (list_empty(&lu->restored))
+		return 0;
+	dev_err(dev, "iommu_lu: was not handed over with this iommufd, whose restored HWPTs must be destroyed first\n");
+	return -EPERM;
+}
+
+/**
  * iommufd_lu_replace_begin - a HWPT is about to be replaced
  * @old: HWPT that the device is on
  * @hwpt: HWPT that it shall be on

@@ -8,6 +8,7 @@
 #include <linux/types.h>
 #include <uapi/linux/iommufd-liveupdate.h>
 
+struct device;
 struct file;
 struct iommu_attach_handle;
 struct iommu_domain;
@@ -26,6 +27,7 @@ int iommufd_hwpt_lu_mark(struct iommufd_ucmd *ucmd);
 int iommufd_hwpt_lu_get(struct iommufd_ucmd *ucmd);
 int iommufd_hwpt_lu_verify(struct iommufd_ucmd *ucmd);
 void iommufd_hwpt_restored_destroy(struct iommufd_object *obj);
+int iommufd_lu_may_bind(struct iommufd_ctx *ictx, struct device *dev);
 void iommufd_lu_replace_begin(struct iommufd_hw_pagetable *old, struct iommufd_hw_pagetable *hwpt);
 void iommufd_lu_replace_end(struct iommufd_hw_pagetable *old, struct iommufd_hw_pagetable *hwpt);
 u64 iommufd_lu_preserved_id(struct iommufd_ctx *ictx, struct liveupdate_session *session);
@@ -43,6 +45,7 @@ struct file *iommufd_lu_open(void);
 
 static inline bool iommufd_lu_ctx_release(struct iommufd_ctx *ictx) { return false; }
 static inline void iommufd_lu_ctx_free(struct iommufd_ctx *ictx) { }
+static inline int iommufd_lu_may_bind(struct iommufd_ctx *ictx, struct device *dev) { return 0; }
 static inline int iommufd_lu_sw_msi(struct iommu_attach_handle *handle, struct iommu_domain *domain,
 				    struct msi_desc *desc, phys_addr_t msi_addr)
 {

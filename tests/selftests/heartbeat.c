@@ -211,6 +211,21 @@ static void try_verify(struct heart *h, uint32_t restored)
 		"verify: an IOAS in place of the new one is refused");
 }
 
+/* A device that was not handed over with the iommufd */
+static void try_other(struct heart *h, int want, const char *what)
+{
+	const char *bdf = opt_str("other", NULL);
+	uint32_t id;
+	int fd;
+
+	if (!bdf)
+		return;
+	ktap_rc(vfio_bind_driver(bdf, "vfio-pci"), 0, "bind another device to vfio-pci");
+	fd = vfio_open(bdf);
+	ktap_rc(vfio_bind(fd, h->iommufd, &id), want, "%s", what);
+	close(fd);
+}
+
 static bool hotswap(struct heart *h, int session, bool strict)
 {
 	uint64_t iova;
@@ -251,8 +266,13 @@ static bool hotswap(struct heart *h, int session, bool strict)
 		ktap_rc(lu_finish(session), -EBUSY,
 			"finish is refused until the restored HWPT is destroyed");
 		try_preserve(h);
+		try_other(h, -EPERM, "bind of another device to the iommufd is refused");
 	}
-	return ktap_rc(iommufd_destroy(h->iommufd, old), 0, "destroy the restored HWPT");
+	if (!ktap_rc(iommufd_destroy(h->iommufd, old), 0, "destroy the restored HWPT"))
+		return false;
+	if (strict)
+		try_other(h, 0, "another device can be bound to the iommufd");
+	return true;
 }
 
 /* Without preservation the device has to be set going again. */

@@ -289,11 +289,11 @@ void case_race(long stage)
 	if (!(stage == 1 ? race_first() : race_next()))
 		return;
 	if (stage <= opt_num("updates", 1)) {
-		if (!race_old(stage))
+		if (!ktap_rc(payload_unpack(), 0, "read the next kernel from the disk") ||
+		    !race_old(stage))
 			return;
 		phase("preserve", "begin", &h);
-		if (!ktap_rc(preserve_all(&h, "race"), 0, "preserve it in peace") ||
-		    !ktap_rc(payload_unpack(), 0, "read the next kernel from the disk"))
+		if (!ktap_rc(preserve_all(&h, "race"), 0, "preserve it in peace"))
 			return;
 		phase("preserve", "end", &h);
 		check_leaks();
