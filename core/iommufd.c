@@ -634,17 +634,21 @@ static void iommufd_lu_unfreeze(struct liveupdate_file_op_args *args)
  * iommufd_lu_preserved_id - under which number is an iommufd preserved?
  * @ictx: iommufd
  * @session: it must be preserved in this session
+ * @id: the number
  *
- * Return: the number, or 0.
+ * Return: 0; -ENOENT it is not preserved; -EXDEV it is in another session.
  */
-u64 iommufd_lu_preserved_id(struct iommufd_ctx *ictx, struct liveupdate_session *session)
+int iommufd_lu_preserved_id(struct iommufd_ctx *ictx, struct liveupdate_session *session, u64 *id)
 {
 	struct iommufd_lu *lu = READ_ONCE(ictx->lu);
 
 	if (!lu)
-		return 0;
+		return -ENOENT;
 	guard(mutex)(&lu->lock);
-	return lu->session && lu->session == session ? lu->id : 0;
+	if (lu->session != session)
+		return lu->session ? -EXDEV : -ENOENT;
+	*id = lu->id;
+	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_lu_preserved_id, "IOMMUFD");
 

@@ -30,7 +30,7 @@ void iommufd_hwpt_restored_destroy(struct iommufd_object *obj);
 int iommufd_lu_may_bind(struct iommufd_ctx *ictx, struct device *dev);
 void iommufd_lu_replace_begin(struct iommufd_hw_pagetable *old, struct iommufd_hw_pagetable *hwpt);
 void iommufd_lu_replace_end(struct iommufd_hw_pagetable *old, struct iommufd_hw_pagetable *hwpt);
-u64 iommufd_lu_preserved_id(struct iommufd_ctx *ictx, struct liveupdate_session *session);
+int iommufd_lu_preserved_id(struct iommufd_ctx *ictx, struct liveupdate_session *session, u64 *id);
 int iommufd_lu_init(void);
 void iommufd_lu_exit(void);
 

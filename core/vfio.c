@@ -59,10 +59,11 @@ static int vfio_lu_preserve(struct liveupdate_file_op_args *args)
 		dev_err(dev, "iommu_lu: a reset of its slot or bus would hit other devices too\n");
 		return -EOPNOTSUPP;
 	}
-	iommufd_id = iommufd_lu_preserved_id(df->iommufd, args->session);
-	if (!iommufd_id) {
-		dev_err(dev, "iommu_lu: its iommufd is not in the session, preserve it first\n");
-		return -ENOENT;
+	ret = iommufd_lu_preserved_id(df->iommufd, args->session, &iommufd_id);
+	if (ret) {
+		dev_err(dev, "iommu_lu: its iommufd is %s\n", ret == -EXDEV ?
+			"in another session" : "not preserved, preserve it first");
+		return ret;
 	}
 
 	ret = iommu_lu_preserve_device(dev, iommufd_id);

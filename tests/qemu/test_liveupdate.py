@@ -250,13 +250,13 @@ def test_dump(name, flavour, machine):
 # ---- what is refused before the jump ----
 
 TRIES = ("mark-errors", "not-marked", "memfd-missing", "memfd-elsewhere", "device-first",
-         "anonymous", "punched", "unbound", "other-hwpt", "automatic", "other-files", "interrupts",
+         "iommufd-elsewhere", "anonymous", "punched", "unbound", "other-hwpt", "automatic", "other-files", "interrupts",
          "frozen", "suspend", "cycles", "kexec-nothing", "kexec-without-kho")
 
 _refused = {}
 
 
-machines = everywhere("vtd", "smmuv3-s1", "smmuv3-s2")
+machines = everywhere(*matrix.MACHINES)
 
 
 def refused_run(flavour, machine, request):

@@ -121,6 +121,21 @@ static int device_first(struct heart *h)
 	return unmark(h);
 }
 
+static int iommufd_elsewhere(struct heart *h)
+{
+	int session = lu_session_create("refuse");
+	int other = lu_session_create("other");
+
+	mark(h);
+	ktap_rc(lu_preserve(other, h->memfd, TOKEN_MEMFD), 0, "preserve the memfd");
+	ktap_rc(lu_preserve(other, h->iommufd, TOKEN_IOMMUFD), 0, "preserve the iommufd");
+	ktap_rc(lu_preserve(session, h->cdev, TOKEN_VFIO), -EXDEV,
+		"device whose iommufd is in another session");
+	close(session);
+	close(other);
+	return unmark(h);
+}
+
 static int anonymous(struct heart *h)
 {
 	int session = lu_session_create("refuse");
@@ -579,6 +594,7 @@ static const struct {
 	{ .name = "memfd-missing", .run = memfd_missing },
 	{ .name = "memfd-elsewhere", .run = memfd_elsewhere },
 	{ .name = "device-first", .run = device_first },
+	{ .name = "iommufd-elsewhere", .run = iommufd_elsewhere },
 	{ .name = "anonymous", .run = anonymous },
 	{ .name = "punched", .run = punched },
 	{ .name = "unbound", .run = unbound },
