@@ -62,17 +62,18 @@ int iommu_lu_preserve_domain(struct iommu_domain *domain, u64 iommufd_id, u64 to
 	ldom->ser.iommufd_id = iommufd_id;
 	ldom->ser.token = token;
 
-	ret = iommu_lu_add_domain(ldom);
-	if (ret)
-		goto err_free;
+	/* on the list, and read from there by debugfs, only when it is complete; likewise below */
 	ret = ops->preserve_domain(domain, ldom);
 	if (ret)
-		goto err_del;
+		goto err_free;
+	ret = iommu_lu_add_domain(ldom);
+	if (ret)
+		goto err_unpreserve;
 	domain->lu = ldom;
 	return 0;
 
-err_del:
-	iommu_lu_del_domain(ldom);
+err_unpreserve:
+	ops->unpreserve_domain(domain, ldom);
 err_free:
 	kfree(ldom);
 	return ret;
@@ -87,9 +88,9 @@ void iommu_lu_unpreserve_domain(struct iommu_domain *domain)
 {
 	struct iommu_lu_domain *ldom = domain->lu;
 
-	domain->owner->lu_ops->unpreserve_domain(domain, ldom);
 	WRITE_ONCE(domain->lu, NULL);
 	iommu_lu_del_domain(ldom);
+	domain->owner->lu_ops->unpreserve_domain(domain, ldom);
 	kfree_rcu(ldom, rcu);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_unpreserve_domain);
@@ -123,17 +124,17 @@ struct iommu_lu_unit *iommu_lu_get_unit(struct iommu_device *iommu)
 	unit->iommu = iommu;
 	unit->users = 1;
 
-	ret = iommu_lu_add_unit(unit);
-	if (ret)
-		goto err_free;
 	ret = iommu->ops->lu_ops->preserve_unit(iommu, unit);
 	if (ret)
-		goto err_del;
+		goto err_free;
+	ret = iommu_lu_add_unit(unit);
+	if (ret)
+		goto err_unpreserve;
 	iommu->lu = unit;
 	return unit;
 
-err_del:
-	iommu_lu_del_unit(unit);
+err_unpreserve:
+	iommu->ops->lu_ops->unpreserve_unit(iommu, unit);
 err_free:
 	kfree(unit);
 	return ERR_PTR(ret);
@@ -152,8 +153,8 @@ void iommu_lu_put_unit(struct iommu_lu_unit *unit)
 	if (--unit->users)
 		return;
 	unit->iommu->lu = NULL;
-	unit->iommu->ops->lu_ops->unpreserve_unit(unit->iommu, unit);
 	iommu_lu_del_unit(unit);
+	unit->iommu->ops->lu_ops->unpreserve_unit(unit->iommu, unit);
 	kfree(unit);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_put_unit);

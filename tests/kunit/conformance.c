@@ -347,23 +347,34 @@ static void C14_cancel_at_every_stage(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, env->be->stores(), stores);
 }
 
+/* What is made anew each time lies where the allocator says. */
+static void drop_addresses(struct iommu_lu_device *ldev, struct iommu_device_ser *ser)
+{
+	*ser = ldev->ser;
+	if (ldev->unit->ser.type != IOMMU_HW_SER_INTEL || !ser->intel.pasid_dir_pa)
+		return;
+	ser->intel.pasid_dir_pa = 0;
+	ser->intel.context_lo &= ~GENMASK_ULL(63, 12);
+}
+
 static void C14_hundred_cycles_leave_nothing(struct kunit *test)
 {
-	struct iommu_device_ser *first = kunit_kzalloc(test, sizeof(*first), GFP_KERNEL);
+	struct iommu_device_ser *first = kunit_kzalloc(test, 2 * sizeof(*first), GFP_KERNEL);
 	struct iommu_device_ser *ser;
 	long pages;
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, first);
+	ser = first + 1;
 	attach(test, 0);
 	pages = env_pages();
 	for (i = 0; i < 100; i++) {
 		env_preserve(test, 0);
 		KUNIT_ASSERT_EQ(test, env_freeze(test, 1, 0), 0);
-		ser = &env_dev(test, 0)->iommu->lu->ser;
+		drop_addresses(env_dev(test, 0)->iommu->lu, ser);
 		if (!i)
 			*first = *ser;
-		/* ids, entries, tables: the same every time */
+		/* ids, entries: the same every time */
 		KUNIT_EXPECT_MEMEQ(test, ser, first, sizeof(*ser));
 		env_unfreeze(test, 1, 0);
 		env_unpreserve(test, 0);
@@ -427,7 +438,8 @@ static void C14_each_allocation_may_fail(struct kunit *test)
 	env_inject_failures(false);
 	kunit_info(test, "%d allocations, %d of them with consequences", n - 1, failed);
 	KUNIT_EXPECT_EQ(test, ret, 0);
-	KUNIT_EXPECT_GE(test, failed, 5);
+	/* domain, unit, its table, device; blocks for the records may be there from before */
+	KUNIT_EXPECT_GE(test, failed, 4);
 	KUNIT_EXPECT_LT(test, n, 1000);
 	KUNIT_EXPECT_EQ(test, preserve_and_freeze(test), 0);
 #else
