@@ -99,8 +99,8 @@ static void try_foreign(int first)
 	ktap_rc(lu_preserve(first, pair[1].iommufd, token(TOKEN_IOMMUFD, 1)), -ENOENT,
 		"its iommufd in the first session is refused, the memory is not there");
 	ktap_rc(lu_preserve(second, pair[1].iommufd, TOKEN_IOMMUFD), 0, "in its own it is not");
-	ktap_rc(lu_preserve(first, pair[1].cdev, token(TOKEN_VFIO, 1)), -ENOENT,
-		"its card in the first session is refused, the iommufd is not there");
+	ktap_rc(lu_preserve(first, pair[1].cdev, token(TOKEN_VFIO, 1)), -EXDEV,
+		"its card in the first session is refused, the iommufd is in another");
 	close(second);
 	ktap_rc(hwpt_mark(pair[1].iommufd, pair[1].hwpt, token(TOKEN_HWPT, 1),
 			  IOMMU_HWPT_LU_MARK_CLEAR), 0, "clear the mark");
