@@ -95,8 +95,10 @@ BACKENDS = {"IOMMU_LIVEUPDATE_INTEL": "drivers-intel/", "IOMMU_LIVEUPDATE_AMD": 
 
 def archive(k):
     """Objects that are part of the kernel, out of drivers/iommu."""
-    return subprocess.run(["ar", "t", k.out / "drivers/iommu/built-in.a"], check=True, cwd=k.out,
-                          stdout=subprocess.PIPE, text=True).stdout.split()
+    out = subprocess.run(["ar", "t", k.out / "drivers/iommu/built-in.a"], check=True, cwd=k.out,
+                         stdout=subprocess.PIPE, text=True).stdout.split()
+    # a thin archive has its members where they lie, seen from here or from the root
+    return [os.path.relpath(os.path.join(k.out, member), k.out) for member in out]
 
 
 def touched(have):
@@ -144,6 +146,7 @@ def objects(have, k):
             option = {"drivers/iommu/io-pgtable-arm.c": "IOMMU_IO_PGTABLE_LPAE",
                       "drivers/iommu/irq_remapping.c": "IRQ_REMAP",
                       "drivers/iommu/intel/irq_remapping.c": "IRQ_REMAP",
+                      "drivers/irqchip/irq-gic-v3-its.c": "ARM_GIC_V3_ITS",
                       "drivers/pci/ats.c": "PCI_ATS",
                       "drivers/pci/controller/pci-host-common.c": "PCI_HOST_COMMON",
                       }.get(name, option)
