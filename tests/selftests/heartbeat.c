@@ -33,7 +33,7 @@ static void check_pages(struct heart *h, long stage)
 	file_write("/proc/sys/vm/drop_caches", "3");
 	say("@counters stage=%ld iommu=%ld unreclaimable=%ld used=%ld", stage, pages,
 	    vmstat("nr_slab_unreclaimable"),
-	    (meminfo_kb("MemTotal") - meminfo_kb("MemFree")) / (long)(page_size() / 1024));
+	    meminfo_kb("MemTotal") / (long)(page_size() / 1024) - free_pages());
 
 	say("# stage %ld: nr_iommu_pages %ld, first stage had %llu", stage, pages,
 	    U(h->st->iommu_pages));

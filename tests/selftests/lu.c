@@ -257,6 +257,24 @@ long meminfo_kb(const char *name)
 	return val;
 }
 
+/*
+ * Pages in nobody's hands: MemFree and what each CPU keeps by itself, thousands of
+ * pages that come and go.
+ */
+long free_pages(void)
+{
+	long pages = meminfo_kb("MemFree") / (long)(page_size() / 1024), count;
+	FILE *f = fopen("/proc/zoneinfo", "re");
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, " count: %ld", &count) == 1)
+			pages += count;
+	if (f)
+		fclose(f);
+	return pages;
+}
+
 size_t page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);

@@ -48,6 +48,7 @@ long file_read(const char *path, char *buf, size_t size);
 void say_file(const char *path);
 long vmstat(const char *name);
 long meminfo_kb(const char *name);
+long free_pages(void);
 /*
  * Physical address of what is at @va, by /proc/self/pagemap. 0 if nothing is there, or if
  * we may not know.
