@@ -18,6 +18,9 @@ TESTS	?= tests/abi tests/qemu
 # the cases of one architecture: those of a machine that is the other one are marked so
 MINE	:= $(if $(filter arm64,$(ARCH)),arm64,not arm64)
 PYTEST	:= KVER=$(KVER) $(IN) pytest -p no:cacheprovider
+# several machines at a time; each takes a CPU and up to 2 GiB
+WORKERS	?= $(shell nproc)
+PYTESTS	:= $(PYTEST) -n $(WORKERS) --dist loadgroup
 # for those who ask for it, by a target of its own
 LONG	:= corruption or failnth or endurance
 
@@ -57,6 +60,7 @@ help:
 	@echo '  make clean        remove kernels and results; make distclean removes all of build/'
 	@echo
 	@echo 'KVER=$(KVER) is the kernel version. TESTS="tests/qemu -k igb" chooses cases. ACCEL=kvm uses KVM.'
+	@echo 'WORKERS=$(WORKERS) is how many machines run at a time (default: one per CPU).'
 	@echo 'ARCH=arm64 takes kernels and machines with an SMMUv3, for any of the above.'
 
 .PHONY: root source source-stock
@@ -85,19 +89,19 @@ demo: kernel-plain
 	@KVER=$(KVER) $(IN) python3 tests/qemu/demo.py --iommu $(IOMMU)
 
 test: kernels
-	@$(PYTEST) -m '$(MINE) and not debug and not ($(LONG))' $(TESTS)
+	@$(PYTESTS) -m '$(MINE) and not debug and not ($(LONG))' $(TESTS)
 
 test-corruption: kernel-plain
-	@$(PYTEST) -m '$(MINE) and corruption' $(TESTS)
+	@$(PYTESTS) -m '$(MINE) and corruption' $(TESTS)
 
 test-failnth: kernel-kunit kernel-debug
-	@$(PYTEST) -m '$(MINE) and failnth' $(TESTS)
+	@$(PYTESTS) -m '$(MINE) and failnth' $(TESTS)
 
 test-host: root
 	@$(PYTEST) tests/abi
 
 test-debug: kernel-debug
-	@$(PYTEST) -m '$(MINE) and debug and not failnth' $(TESTS)
+	@$(PYTESTS) -m '$(MINE) and debug and not failnth' $(TESTS)
 
 # the two that are supported
 VERSIONS	:= 7.2 7.3
@@ -111,10 +115,10 @@ test-build: source-stock
 
 # stock comes second: most of it is in the compiler cache then
 test-kernel: kernel-kunit kernel-stock
-	@$(PYTEST) -m kernel tests/kernel
+	@$(PYTESTS) -m kernel tests/kernel
 
 soak: kernels
-	@RUNS=$(RUNS) $(PYTEST) -m '$(MINE) and qemu and not debug and not ($(LONG))' $(TESTS)
+	@RUNS=$(RUNS) $(PYTESTS) -m '$(MINE) and qemu and not debug and not ($(LONG))' $(TESTS)
 
 race: kernel-debug
 	@KVER=$(KVER) $(IN) env RACE_SECONDS='$(RACE_SECONDS)' \

@@ -6,13 +6,15 @@ run. Needs no kernel and no machine.
 """
 
 import json
-import json
 import os
 import re
 import struct
 import subprocess
 
 import pytest
+
+# the programs are built once, in one place
+pytestmark = pytest.mark.xdist_group("abi")
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.normpath(os.path.join(HERE, "../.."))

@@ -15,7 +15,7 @@ import pytest
 
 from ktap import OURS, Results, differences
 from machine import Config, Machine, MachineError
-from update import OUT, REPO, SPLAT, kernel
+from update import OUT, REPO, SPLAT, kernel, one_at_a_time
 
 pytestmark = pytest.mark.kernel
 
@@ -108,8 +108,9 @@ def summary(flavour, boot):
 
 @pytest.fixture(scope="session")
 def initrd():
-    subprocess.run(["make", "-s", "-C", REPO / "tests/kernel",
-                    "SRC=../../build/linux-%s-stock" % KVER], check=True)
+    with one_at_a_time("kernel-tests"):
+        subprocess.run(["make", "-s", "-C", REPO / "tests/kernel",
+                        "SRC=../../build/linux-%s-stock" % KVER], check=True)
     return REPO / "build/kernel-tests/initrd.cpio"
 
 

@@ -15,8 +15,19 @@ ACCEL    accelerator of QEMU (tcg)
 import os
 import sys
 
+import pytest
+
 sys.path.insert(0, os.path.dirname(__file__))
 
+# Test: the parameters that tell which machine it looks at, which was started by the first one
+MACHINE = ("machine", "flavour", "soak")
+SHARED = {
+    "test_suite": MACHINE,
+    "test_nothing_else_on_the_console": MACHINE,
+    "test_conformance_on_hardware": MACHINE,
+    "test_refused": MACHINE,
+    "test_refused_leaves_nothing": MACHINE,
+}
 RUNS = int(os.environ.get("RUNS", "1"))
 
 
@@ -38,3 +49,11 @@ def pytest_generate_tests(metafunc):
     if RUNS > 1 and metafunc.definition.get_closest_marker("qemu"):
         metafunc.fixturenames.append("soak")
         metafunc.parametrize("soak", range(RUNS))
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that look at the same machine go to the same process, if there are several."""
+    for item in items:
+        if shared := SHARED.get(getattr(item, "originalname", None)):
+            of = [item.path.stem, *(item.callspec.params.get(name, 0) for name in shared)]
+            item.add_marker(pytest.mark.xdist_group("-".join(map(str, of))))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """One run of a machine through live updates, and the verdict on it."""
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
@@ -49,14 +51,29 @@ def kernel(flavour, arch="x86_64", version=KVER):
     return path
 
 
+@contextlib.contextmanager
+def one_at_a_time(what):
+    """Of all test processes that want to make something that is there once."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    with open(OUT / (what + ".lock"), "w", encoding="ascii") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
 def tool():
     """Path of iommu-lu, built if it has to be."""
-    subprocess.run(["make", "-s", "-C", REPO / "tools"], check=True)
+    with one_at_a_time("tools"):
+        subprocess.run(["make", "-s", "-C", REPO / "tools"], check=True)
     return REPO / "build" / "tools" / "iommu-lu"
 
 
 def guest_initrd(arch="x86_64"):
     """Build the guest programs (make does nothing when they are there)."""
+    with one_at_a_time("initrd-" + arch):
+        return _guest_initrd(arch)
+
+
+def _guest_initrd(arch):
     out = REPO / "build" / arch
     headers = out / "headers"
     source = REPO / "build" / ("linux-" + KVER)
