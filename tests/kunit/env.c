@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <kunit/static_stub.h>
+#include <linux/bitmap.h>
 #include <linux/debugfs.h>
 #include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
@@ -393,6 +394,56 @@ void env_expect_nothing_preserved(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_lu_out.nr_domains, 0);
 	KUNIT_EXPECT_EQ(test, iommu_lu_out.nr_devices, 0);
 	KUNIT_EXPECT_FALSE(test, iommu_lu_sealed());
+}
+
+/* Preserve the domain of device 0, and have the device refused: nothing is left. */
+void env_expect_refusal(struct kunit *test, int err)
+{
+	struct env *env = test->priv;
+
+	KUNIT_ASSERT_EQ(test, iommu_lu_preserve_domain(env->domain[0], env->iommufd_id, 0), 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_device(env_dev(test, 0), env->iommufd_id), err);
+	KUNIT_EXPECT_EQ(test, iommu_lu_out.nr_units, 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_out.nr_devices, 0);
+	iommu_lu_unpreserve_domain(env->domain[0]);
+	env_expect_nothing_preserved(test);
+}
+
+/* The same for the domain. */
+void env_expect_domain_refusal(struct kunit *test, int err)
+{
+	struct env *env = test->priv;
+
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_domain(env->domain[0], env->iommufd_id, 0), err);
+	env_expect_nothing_preserved(test);
+}
+
+/* All that was refused before is taken. */
+void env_expect_normal(struct kunit *test)
+{
+	env_preserve(test, 0);
+	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), 0);
+	env_unfreeze(test, 1, 0);
+	env_unpreserve(test, 0);
+}
+
+/**
+ * env_set_aliases - give device 0 requester ids that are nobody's
+ * @test: whose device it is
+ * @nr: how many; 0 takes them away
+ */
+void env_set_aliases(struct kunit *test, unsigned int nr)
+{
+	struct pci_dev *pdev = to_pci_dev(env_dev(test, 0));
+
+	if (nr) {
+		KUNIT_ASSERT_NULL(test, pdev->dma_alias_mask);
+		pci_add_dma_alias(pdev, ENV_ALIAS, nr);
+		KUNIT_ASSERT_NOT_NULL(test, pdev->dma_alias_mask);
+		return;
+	}
+	bitmap_free(pdev->dma_alias_mask);
+	pdev->dma_alias_mask = NULL;
 }
 
 /*

@@ -21,27 +21,6 @@ static int init(struct kunit *test)
 	return env_init(test, &lu_mock_backend);
 }
 
-/* Preserve the domain of device 0, then refuse the device, then take it. */
-static void expect_refusal(struct kunit *test, int err)
-{
-	struct env *env = test->priv;
-
-	KUNIT_ASSERT_EQ(test, iommu_lu_preserve_domain(env->domain[0], env->iommufd_id, 0), 0);
-	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_device(env_dev(test, 0), env->iommufd_id), err);
-	KUNIT_EXPECT_EQ(test, iommu_lu_out.nr_units, 0);
-	KUNIT_EXPECT_EQ(test, iommu_lu_out.nr_devices, 0);
-	iommu_lu_unpreserve_domain(env->domain[0]);
-	env_expect_nothing_preserved(test);
-}
-
-static void expect_normal(struct kunit *test)
-{
-	env_preserve(test, 0);
-	KUNIT_EXPECT_EQ(test, env_freeze(test, 1, 0), 0);
-	env_unfreeze(test, 1, 0);
-	env_unpreserve(test, 0);
-}
-
 static struct pci_dev *attached(struct kunit *test)
 {
 	struct device *dev = env_dev(test, 0);
@@ -86,9 +65,9 @@ static void U9_power_state(struct kunit *test)
 	struct pci_dev *pdev = attached(test);
 
 	pdev->current_state = PCI_D3hot;
-	expect_refusal(test, -EINVAL);
+	env_expect_refusal(test, -EINVAL);
 	pdev->current_state = PCI_D0;
-	expect_normal(test);
+	env_expect_normal(test);
 }
 
 static void U11_interrupts(struct kunit *test)
@@ -96,9 +75,9 @@ static void U11_interrupts(struct kunit *test)
 	struct pci_dev *pdev = attached(test);
 
 	pdev->msi_enabled = 1;
-	expect_refusal(test, -EBUSY);
+	env_expect_refusal(test, -EBUSY);
 	pdev->msi_enabled = 0;
-	expect_normal(test);
+	env_expect_normal(test);
 }
 
 #define MSIX_CTRL	(MOCK_MSIX + PCI_MSIX_FLAGS)
@@ -171,9 +150,9 @@ static void U10_virtual_function(struct kunit *test)
 	struct pci_dev *pdev = attached(test);
 
 	pdev->is_virtfn = 1;
-	expect_refusal(test, -EOPNOTSUPP);
+	env_expect_refusal(test, -EOPNOTSUPP);
 	pdev->is_virtfn = 0;
-	expect_normal(test);
+	env_expect_normal(test);
 }
 
 static void U10_bridge(struct kunit *test)
@@ -181,9 +160,9 @@ static void U10_bridge(struct kunit *test)
 	struct pci_dev *pdev = attached(test);
 
 	pdev->hdr_type = PCI_HEADER_TYPE_BRIDGE;
-	expect_refusal(test, -EOPNOTSUPP);
+	env_expect_refusal(test, -EOPNOTSUPP);
 	pdev->hdr_type = PCI_HEADER_TYPE_NORMAL;
-	expect_normal(test);
+	env_expect_normal(test);
 }
 
 /* --- ATS, PASID, PRI --------------------------------------------------------- */
@@ -198,16 +177,16 @@ static void U10_ats_of_others(struct kunit *test)
 	struct pci_dev *pdev = attached(test);
 
 	mock_pci_set_control(0, ATS_CTRL, PCI_ATS_CTRL_ENABLE);
-	expect_refusal(test, -EOPNOTSUPP);
+	env_expect_refusal(test, -EOPNOTSUPP);
 	mock_pci_set_control(0, ATS_CTRL, 0);
-	expect_normal(test);
+	env_expect_normal(test);
 	if (!IS_ENABLED(CONFIG_PCI_ATS))
 		return;
 	KUNIT_ASSERT_EQ(test, pci_enable_ats(pdev, PAGE_SHIFT), 0);
 	mock_pci_set_control(0, ATS_CTRL, 0);
-	expect_refusal(test, -EOPNOTSUPP);
+	env_expect_refusal(test, -EOPNOTSUPP);
 	mock_pci_set_control(0, ATS_CTRL, PCI_ATS_CTRL_ENABLE);
-	expect_normal(test);
+	env_expect_normal(test);
 	pci_disable_ats(pdev);
 }
 
@@ -215,9 +194,9 @@ static void U10_page_requests(struct kunit *test)
 {
 	attached(test);
 	mock_pci_set_control(0, PRI_CTRL, PCI_PRI_CTRL_ENABLE);
-	expect_refusal(test, -EOPNOTSUPP);
+	env_expect_refusal(test, -EOPNOTSUPP);
 	mock_pci_set_control(0, PRI_CTRL, 0);
-	expect_normal(test);
+	env_expect_normal(test);
 }
 
 static void U10_control_changed_before_freeze(struct kunit *test)
@@ -823,7 +802,7 @@ static void group_exit(struct kunit *test)
 static void U9_shared_group(struct kunit *test)
 {
 	attached(test);
-	expect_refusal(test, -EOPNOTSUPP);
+	env_expect_refusal(test, -EOPNOTSUPP);
 }
 
 static struct kunit_case group_cases[] = {
