@@ -224,7 +224,8 @@ int intel_lu_preserve_domain(struct iommu_domain *domain, struct iommu_lu_domain
 	if (!intel_domain_is_fs_paging(dmar_domain) &&
 	    (!intel_domain_is_ss_paging(dmar_domain) || dmar_domain->nested_parent ||
 	     dmar_domain->dirty_tracking)) {
-		pr_err("nested domains and dirty tracking are not carried\n");
+		pr_err("domain %#llx: nested domains and dirty tracking are not carried\n",
+		       ldom->ser.token);
 		return -EOPNOTSUPP;
 	}
 	if (dmar_domain->force_snooping)

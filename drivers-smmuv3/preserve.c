@@ -381,8 +381,11 @@ int smmu_lu_preserve_domain(struct iommu_domain *domain, struct iommu_lu_domain 
 	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
 
 	if (!(domain->type & __IOMMU_DOMAIN_PAGING) || smmu_domain->nest_parent ||
-	    domain->dirty_ops)
+	    domain->dirty_ops) {
+		pr_err("domain %#llx: nested domains and dirty tracking are not carried\n",
+		       ldom->ser.token);
 		return -EOPNOTSUPP;
+	}
 	/* the unit of its devices, known by the freeze */
 	ldom->unit_index = &ldom->ser.arm.hw_index;
 	smmu_lu_set_msi(ldom);
