@@ -48,7 +48,9 @@ bool heartbeat_take_over(struct heart *h, int session);
 /* A file of debugfs iommu_lu for the host, which has the program that reads it */
 void say_dump(const char *name);
 /* Try to move the memory of a retrieved memfd. */
-void try_pins(struct heart *h);
+void preserve_spare(int session);
+int try_pins(struct heart *h, int session);
+void try_unpinned(int spare);
 /* Phase marks; the runner notes when they arrive. */
 void phase(const char *name, const char *what, struct heart *h);
 /* Nothing for kmemleak to complain about? */

@@ -37,6 +37,7 @@ struct heart_state {
 	/* written by the host when it has done what it was asked for */
 	uint64_t signal;
 	uint64_t iova;			/* where the memfd is mapped */
+	uint64_t shmem_pages;		/* beside iommu_pages */
 };
 
 struct heart {

@@ -71,6 +71,8 @@ static void heartbeat_leave(struct heart *h, long stage)
 			     "preserve the memfd and nothing else"))
 			return;
 	}
+	if (want_iommu() && opt_num("strict", 0))
+		preserve_spare(session);
 	phase("preserve", "end", h);
 	say_file("/sys/kernel/debug/iommu_lu/state");
 	say_dump("outgoing");
@@ -211,6 +213,23 @@ static void try_verify(struct heart *h, uint32_t restored)
 		"verify: an IOAS in place of the new one is refused");
 }
 
+/* The device has a domain, which is to be taken over before there is another. */
+static void try_attach(struct heart *h, uint32_t restored)
+{
+	uint32_t ioas, hwpt;
+
+	ktap_rc(vfio_attach_unwritable(h->cdev, restored), -EFAULT,
+		"attach with a structure that cannot be written to");
+	ktap_rc(ioas_alloc(h->iommufd, &ioas), 0, "an IOAS");
+	ktap_rc(hwpt_alloc(h->iommufd, h->dev_id, ioas, 0, &hwpt), 0, "a HWPT of it");
+	ktap_rc(vfio_attach(h->cdev, hwpt), -EBUSY,
+		"attach of another HWPT before the restored one is refused");
+	ktap_rc(vfio_attach(h->cdev, ioas), -EBUSY,
+		"attach of an IOAS before the restored HWPT is refused");
+	ktap_rc(iommufd_destroy(h->iommufd, hwpt), 0, "destroy the HWPT");
+	ktap_rc(iommufd_destroy(h->iommufd, ioas), 0, "and its IOAS");
+}
+
 /* A device that was not handed over with the iommufd */
 static void try_other(struct heart *h, int want, const char *what)
 {
@@ -228,9 +247,12 @@ static void try_other(struct heart *h, int want, const char *what)
 
 static bool hotswap(struct heart *h, int session, bool strict)
 {
+	uint32_t old, pt;
 	uint64_t iova;
-	uint32_t old;
 
+	if (strict)
+		ktap_rc(vfio_bind_unwritable(h->cdev, h->iommufd), -EFAULT,
+			"bind with a structure that cannot be written to");
 	phase("bind", "begin", h);
 	if (!ktap_rc(vfio_bind(h->cdev, h->iommufd, &h->dev_id), 0,
 		     "bind the device to the retrieved iommufd"))
@@ -238,6 +260,8 @@ static bool hotswap(struct heart *h, int session, bool strict)
 	phase("bind", "end", h);
 	if (!ktap_rc(hwpt_get(h->iommufd, TOKEN_HWPT, &old), 0, "restored HWPT by token"))
 		return false;
+	if (strict)
+		try_attach(h, old);
 	if (!ktap_rc(vfio_attach(h->cdev, old), 0, "attach the restored HWPT"))
 		return false;
 	if (strict) {
@@ -258,11 +282,17 @@ static bool hotswap(struct heart *h, int session, bool strict)
 	if (strict)
 		try_verify(h, old);
 	phase("rebuild", "end", h);
+	/* the IOAS itself: its automatic HWPT is the new one */
+	pt = strict ? h->ioas : h->hwpt;
 	phase("hotswap", "begin", h);
-	if (!ktap_rc(vfio_attach(h->cdev, h->hwpt), 0, "replace the restored HWPT"))
+	if (!ktap_rc(vfio_attach_pt(h->cdev, &pt), 0, "replace the restored HWPT"))
 		return false;
 	phase("hotswap", "end", h);
 	if (strict) {
+		ktap_rc(hwpt_verify(h->iommufd, old, pt, &iova), -EOPNOTSUPP,
+			"verify: an automatic HWPT is refused");
+		ktap_rc(iommufd_destroy(h->iommufd, h->hwpt), 0, "destroy the other new HWPT");
+		h->hwpt = pt;
 		ktap_rc(lu_finish(session), -EBUSY,
 			"finish is refused until the restored HWPT is destroyed");
 		try_preserve(h);
@@ -309,7 +339,7 @@ static void heartbeat_next(struct heart *h, long stage)
 	const char *bdf = card_bdf(0);
 	bool strict = opt_num("strict", 0) && want_iommu();
 	long updates = opt_num("updates", 1);
-	int session;
+	int session, spare = -1;
 
 	say_dump("incoming");
 	if (strict)
@@ -341,10 +371,12 @@ static void heartbeat_next(struct heart *h, long stage)
 		if (strict) {
 			try_open(bdf);
 			try_fresh_iommufd(h);
-			try_pins(h);
+			spare = try_pins(h, session);
 		}
 		if (!heartbeat_take_over(h, session))
 			return;
+		if (strict)
+			try_unpinned(spare);
 	} else if (!restart(h, bdf) || !finish(h, session)) {
 		return;
 	}

@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -201,16 +202,32 @@ static int reap(void)
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Only the other VM's tables are there. */
+static bool nothing_preserved(void)
+{
+	int fd = open("/sys/kernel/debug/iommu_lu/outgoing", O_RDONLY | O_CLOEXEC);
+	char c;
+	int rc = fd < 0 || read(fd, &c, 1) < 0 ? -errno : 0;
+
+	close(fd);
+	return ktap_rc(rc, -ENODATA, "nothing is preserved");
+}
+
+/* Only the other VM's tables and memory are there, and it is not preserved yet. */
 static bool nothing_left(long stage)
 {
+	long memory = vmstat("nr_shmem");
 	long pages = vmstat("nr_iommu_pages");
 
-	say("# nr_iommu_pages %ld, at first %llu", pages,
-	    (unsigned long long)other.st->iommu_pages);
-	if (stage == 1 && !other.st->iommu_pages)
+	if (stage == 1 && !other.st->iommu_pages) {
 		other.st->iommu_pages = pages;
-	return ktap(pages <= (long)other.st->iommu_pages + 2, "no IOMMU page is left");
+		other.st->shmem_pages = memory;
+	}
+	say("# nr_iommu_pages %ld, at first %llu; memory %ld, at first %llu", pages,
+	    (unsigned long long)other.st->iommu_pages, memory,
+	    (unsigned long long)other.st->shmem_pages);
+	return nothing_preserved() &&
+	       ktap(pages <= (long)other.st->iommu_pages + 2, "no IOMMU page is left") &&
+	       ktap(memory <= (long)other.st->shmem_pages + 2, "no memory of a VM is left");
 }
 
 static bool killed_before(void)
@@ -259,5 +276,6 @@ void case_killed(long stage)
 	    !ktap_rc(payload_unpack(), 0, "read the next kernel from the disk"))
 		return;
 	phase("preserve", "end", &other);
+	say_dump("outgoing");
 	jump(stage);
 }

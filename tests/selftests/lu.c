@@ -586,6 +586,39 @@ int vfio_attach_pt(int dev, uint32_t *pt)
 	return rc;
 }
 
+/* One of these with its structure where it cannot be written to. */
+static int vfio_unwritable(int dev, unsigned long cmd, const void *arg, size_t size)
+{
+	void *page = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int rc;
+
+	if (page == MAP_FAILED)
+		return -errno;
+	memcpy(page, arg, size);
+	rc = mprotect(page, page_size(), PROT_READ) ? -errno : xioctl(dev, cmd, page);
+	munmap(page, page_size());
+	return rc;
+}
+
+int vfio_bind_unwritable(int dev, int iommufd)
+{
+	const struct vfio_device_bind_iommufd arg = {
+		.argsz = sizeof(arg), .iommufd = iommufd,
+	};
+
+	return vfio_unwritable(dev, VFIO_DEVICE_BIND_IOMMUFD, &arg, sizeof(arg));
+}
+
+int vfio_attach_unwritable(int dev, uint32_t pt)
+{
+	const struct vfio_device_attach_iommufd_pt arg = {
+		.argsz = sizeof(arg), .pt_id = pt,
+	};
+
+	return vfio_unwritable(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &arg, sizeof(arg));
+}
+
 int vfio_attach(int dev, uint32_t pt)
 {
 	return vfio_attach_pt(dev, &pt);

@@ -85,6 +85,8 @@ int vfio_bind_driver(const char *bdf, const char *driver);
 int vfio_open(const char *bdf);
 int vfio_bind(int dev, int iommufd, uint32_t *id);
 int vfio_attach(int dev, uint32_t pt);
+int vfio_bind_unwritable(int dev, int iommufd);
+int vfio_attach_unwritable(int dev, uint32_t pt);
 /* the same; *pt becomes the HWPT that was made for an IOAS */
 int vfio_attach_pt(int dev, uint32_t *pt);
 int vfio_detach(int dev);

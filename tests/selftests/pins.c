@@ -52,17 +52,14 @@ static void shake(void *mem, uint64_t size)
 	file_write("/proc/sys/vm/compact_memory", "1");
 }
 
-/* The same on memory that is not held. Returns how many pages have moved. */
-static long shake_control(void)
+/* Returns how many pages of a memfd have moved. */
+static long shake_memfd(int fd)
 {
-	int fd = memfd_create("control", MFD_CLOEXEC);
 	uint64_t was[CONTROL];
 	long moved = 0;
 	size_t i;
 	char *mem;
 
-	if (fd < 0 || ftruncate(fd, CONTROL * LU_PAGE))
-		return -errno;
 	mem = mmap(NULL, CONTROL * LU_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (mem == MAP_FAILED)
 		return -errno;
@@ -72,34 +69,87 @@ static long shake_control(void)
 	shake(mem, CONTROL * LU_PAGE);
 	for (i = 0; i < CONTROL; i++)
 		moved += where(mem + i * LU_PAGE) != was[i];
-	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, LU_PAGE) || *mem)
-		moved = -EIO;
 	munmap(mem, CONTROL * LU_PAGE);
-	close(fd);
 	return moved;
 }
 
-void try_pins(struct heart *h)
+static int punch(int fd)
+{
+	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, LU_PAGE) ? -errno : 0;
+}
+
+static int truncate_to_page(int fd)
+{
+	return ftruncate(fd, LU_PAGE) ? -errno : 0;
+}
+
+static int new_memfd(const char *name)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	return fd < 0 || ftruncate(fd, CONTROL * LU_PAGE) ? -errno : fd;
+}
+
+/* A memfd that is preserved with the others, and that no device knows of */
+void preserve_spare(int session)
+{
+	int fd = new_memfd("spare");
+	char *mem = mmap(NULL, CONTROL * LU_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (!ktap_rc(mem == MAP_FAILED ? -errno : 0, 0, "a spare memfd"))
+		return;
+	memset(mem, 1, CONTROL * LU_PAGE);
+	ktap_rc(lu_preserve(session, fd, TOKEN_OTHER), 0, "preserve it");
+}
+
+static void try_pins_of(int memfd)
+{
+	ktap_rc(punch(memfd), -EPERM, "held memory: punching a hole is refused");
+	ktap_rc(truncate_to_page(memfd), -EPERM, "held memory: truncating is refused");
+}
+
+/**
+ * try_pins - nothing that userspace can do moves memory before FINISH
+ * @h: its memory, which a device writes to
+ * @session: with the memfd of preserve_spare()
+ *
+ * Return: that memfd.
+ */
+int try_pins(struct heart *h, int session)
 {
 	const uint64_t *map = (void *)((char *)h->st + h->st->map_off);
+	int control = new_memfd("control"), spare;
 	uint64_t i, moved = 0;
 	char *mem = (char *)h->st;
 
+	spare = lu_retrieve(session, TOKEN_OTHER);
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (!ktap_rc(pagemap < 0 ? -errno : 0, 0, "look where pages lie") ||
+	if (!ktap_rc(spare, 0, "retrieve the spare memfd") ||
+	    !ktap_rc(pagemap < 0 ? -errno : 0, 0, "look where pages lie") ||
 	    !ktap_rc(swap_on(), 0, "have somewhere to swap to"))
-		return;
-	ktap(shake_control() > 0, "pages of an ordinary memfd can be moved");
+		return spare;
+	ktap(shake_memfd(control) > 0, "pages of an ordinary memfd can be moved");
+	ktap_rc(punch(control), 0, "and a hole can be punched");
+	close(control);
 
-	ktap_rc(fallocate(h->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, LU_PAGE) ?
-		-errno : 0, -EPERM, "held memory: punching a hole is refused");
-	ktap_rc(ftruncate(h->memfd, LU_PAGE) ? -errno : 0, -EPERM,
-		"held memory: truncating is refused");
+	try_pins_of(h->memfd);
 	shake(mem, h->size);
 	for (i = 0; i < h->size / LU_PAGE; i++)
 		moved += where(mem + i * LU_PAGE) != map[i];
 	ktap(!moved, "held memory: %llu of %llu pages have moved", (unsigned long long)moved,
 	     (unsigned long long)i);
+	try_pins_of(spare);
+	ktap(!shake_memfd(spare), "spare memory: no page has moved");
+	return spare;
+}
+
+/* The session is finished. What iommufd has pinned itself by now stays so. */
+void try_unpinned(int spare)
+{
+	ktap(shake_memfd(spare) > 0, "pages of the spare memfd can be moved again");
+	ktap_rc(punch(spare), 0, "and a hole can be punched");
+	ktap_rc(truncate_to_page(spare), 0, "and it can be truncated");
+	close(spare);
 	swapoff(SWAP_DISK);
 	close(pagemap);
 }

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include <linux/iommufd.h>
 #include <linux/iommufd-liveupdate.h>
 #include <linux/pci_regs.h>
 
@@ -444,7 +445,48 @@ static int move_to(struct heart *h, uint32_t *pt)
 	return rc ?: vfio_bus_master(h->cdev, true);
 }
 
-/* A kind of HWPT that is not carried. The other kinds cannot be made here. */
+/* Kinds of HWPTs that are not carried, those of them that can be made on this machine. */
+static int kinds(struct heart *h)
+{
+	static const struct {
+		uint32_t flags;
+		const char *name;
+	} kind[] = {
+		{ IOMMU_HWPT_ALLOC_NEST_PARENT, "for nesting" },
+		{ IOMMU_HWPT_ALLOC_DIRTY_TRACKING, "with dirty tracking" },
+		{ IOMMU_HWPT_FAULT_ID_VALID, "with a fault queue" },
+		{ IOMMU_HWPT_ALLOC_PASID, "for PASIDs" },
+	};
+	struct iommu_fault_alloc fault = { .size = sizeof(fault) };
+	struct iommu_hwpt_alloc alloc;
+	unsigned int made = 0;
+	size_t i;
+
+	ktap_rc(ioctl(h->iommufd, IOMMU_FAULT_QUEUE_ALLOC, &fault) ? -errno : 0, 0,
+		"a fault queue");
+	for (i = 0; i < sizeof(kind) / sizeof(kind[0]); i++) {
+		alloc = (struct iommu_hwpt_alloc) {
+			.size = sizeof(alloc), .flags = kind[i].flags, .dev_id = h->dev_id,
+			.pt_id = h->ioas, .data_type = IOMMU_HWPT_DATA_NONE,
+		};
+		if (kind[i].flags & IOMMU_HWPT_FAULT_ID_VALID)
+			alloc.fault_id = fault.out_fault_id;
+		if (ioctl(h->iommufd, IOMMU_HWPT_ALLOC, &alloc)) {
+			say("# no HWPT %s here: %s", kind[i].name, strerror(errno));
+			continue;
+		}
+		made++;
+		ktap_rc(hwpt_mark(h->iommufd, alloc.out_hwpt_id, TOKEN_HWPT, 0), -EOPNOTSUPP,
+			"mark of a HWPT %s", kind[i].name);
+		ktap_rc(iommufd_destroy(h->iommufd, alloc.out_hwpt_id), 0, "destroy it");
+	}
+	close(fault.out_fault_fd);
+	ktap_rc(iommufd_destroy(h->iommufd, fault.out_fault_id), 0, "destroy the fault queue");
+	ktap(made, "%u kinds of HWPTs that are not carried", made);
+	return 0;
+}
+
+/* A kind that is not made by IOMMU_HWPT_ALLOC */
 static int automatic(struct heart *h)
 {
 	uint32_t first = h->hwpt, pt = h->ioas;
@@ -602,6 +644,7 @@ static const struct {
 	{ .name = "suspend", .run = suspend },
 	{ .name = "interrupts", .run = interrupts },
 	{ .name = "other-hwpt", .run = other_hwpt },
+	{ .name = "kinds", .run = kinds },
 	{ .name = "automatic", .run = automatic },
 	{ .name = "other-files", .run = other_files },
 	{ .name = "cycles", .run = cycles },
