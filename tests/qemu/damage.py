@@ -139,12 +139,15 @@ def flip(where, offset, bits):
 
 # ---- the driver's own code ----
 
-RETURN_EINVAL = bytes.fromhex("f30f1efa" "b8eaffffff" "c3")     # endbr64; mov $-22, %eax; ret
+RETURN_EINVAL = {
+    "x86_64": bytes.fromhex("f30f1efa" "b8eaffffff" "c3"),      # endbr64; mov $-22, %eax; ret
+    "arm64": bytes.fromhex("5f2403d5" "a0028012" "c0035fd6"),   # bti c; mov w0, #-22; ret
+}
 
 
-def code_of(flavour, function, length=48):
+def code_of(flavour, arch, function, length=48):
     """The first bytes of a function, out of the kernel's ELF file."""
-    path = kernel(flavour).parents[3] / "vmlinux"
+    path = kernel(flavour, arch).parents[3] / "vmlinux"
     symbols = subprocess.run(["nm", str(path)], check=True, capture_output=True, text=True)
     addr, = (int(line.split()[0], 16) for line in symbols.stdout.splitlines()
              if line.split()[1:] == ["T", function])
@@ -179,14 +182,14 @@ def patch_code(m, old, new):
         os.kill(m.proc.pid, signal.SIGCONT)
 
 
-def failing(flavour, function):
+def failing(flavour, function, arch="x86_64"):
     """For run(during=): a function of the next kernel returns EINVAL at once. Also a list."""
-    code = code_of(flavour, function)
+    code = code_of(flavour, arch, function)
     done = []
 
     def tamper(m):
         at, _, _ = m.wait_line(SWITCHED, 120)
         m.wait_line(r"^Linux version", 60, at)
-        done.extend([function] * patch_code(m, code, RETURN_EINVAL))
+        done.extend([function] * patch_code(m, code, RETURN_EINVAL[arch]))
 
     return tamper, done

@@ -119,6 +119,9 @@ def test_killed_vmm(name, flavour, machine):
     assert not faults, "\n  ".join(["see %s" % result.outdir] + faults)
     assert sum("killed at" in text for ok, text in result.ktap if ok) == 9 + 10
     assert result.stages == 12
+    # Nine died before this one got its domain id.
+    ids = [device["did"] for device in state_of(result, result.dumps("outgoing")[0])["devices"]]
+    assert len(ids) == 2 and abs(ids[0] - ids[1]) < 5, ids
 
 
 @flavours
@@ -253,8 +256,8 @@ def test_dump(name, flavour, machine):
 # ---- what is refused before the jump ----
 
 TRIES = ("mark-errors", "not-marked", "memfd-missing", "memfd-elsewhere", "device-first",
-         "iommufd-elsewhere", "anonymous", "punched", "unbound", "other-hwpt", "automatic", "other-files", "interrupts",
-         "frozen", "suspend", "cycles", "kexec-nothing", "kexec-without-kho")
+         "iommufd-elsewhere", "anonymous", "punched", "unbound", "other-hwpt", "kinds",
+         "automatic", "other-files", "interrupts", "frozen", "suspend", "cycles", "kexec-nothing", "kexec-without-kho")
 
 _refused = {}
 

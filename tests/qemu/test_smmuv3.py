@@ -14,7 +14,7 @@ import test_liveupdate
 from damage import OFFSET, TEXT, flip
 from iommus import SMMUV3
 from machine import Nic
-from matrix import Row
+from matrix import CLOSED, Row
 from update import SPLAT, run
 
 pytestmark = [pytest.mark.qemu, pytest.mark.arm64]
@@ -231,6 +231,17 @@ DAMAGE = {
 def test_damage(name, mode, case):
     _, patch, message = DAMAGE[case]
     damage.refused(name, config(mode), [], patch, message)
+
+
+@pytest.mark.plain
+@stages
+def test_init_fails(name, mode):
+    """The driver gives up after it took the SMMU over, with devices running."""
+    tamper, done = damage.failing("plain", "iommu_device_sysfs_add", "arm64")
+    result = run(name, config(mode), "plain", [*CLOSED, "lu.domain_lost=1"], during=tamper)
+    assert done, "nothing was patched: %s" % result.error
+    assert result.has("adopted") and result.has("given up, everything behind it is blocked")
+    assert not result.closed_faults()
 
 
 # ---- the kernel's own tests ----
