@@ -63,12 +63,40 @@ class Kernel:
         return WARNING.findall(self.make(*words))
 
     def functions(self, name):
-        """{function: instructions} of an object, without addresses and line numbers."""
-        text = subprocess.run([TOOLS[self.arch] + "objdump", "-dr", "--no-show-raw-insn",
-                               "--no-addresses", self.out / name], check=True,
-                              stdout=subprocess.PIPE, text=True).stdout
-        parts = re.split(r"(?m)^<([^>\n]+)>:\n", text)
-        return dict(zip(parts[1::2], parts[2::2]))
+        """{function: its code} of an object that was made with the words GIMPLE.
+
+        That is the compiler's last form of it that is not yet for a machine: without addresses
+        and registers, and the same for a function that others may call as for one that is
+        static. Names of temporaries, which are numbers, are counted anew in each function.
+        """
+        source = (self.out / name).with_suffix(".c")
+        if not (self.source / name).with_suffix(".c").exists():
+            return {name: subprocess.run(
+                [TOOLS[self.arch] + "objdump", "-dr", self.out / name], check=True,
+                stdout=subprocess.PIPE, text=True).stdout.split("\n", 3)[3]}
+        dump, = source.parent.glob(source.name + ".*t.optimized")
+        parts = re.split(r"(?m)^;; Function (\S+) .*$", dump.read_text(encoding="utf-8"))
+        return {function: counted(body) for function, body in zip(parts[1::2], parts[2::2])}
+
+
+# Nothing is taken apart or put into others that would not have to be, as what is worth that
+# depends on who else calls it.
+GIMPLE = "KCFLAGS=" + " ".join((
+    "-fdump-tree-optimized-nouid", "-fno-inline-small-functions", "-fno-inline-functions",
+    "-fno-inline-functions-called-once", "-fno-partial-inlining", "-fno-ipa-sra", "-fno-ipa-cp",
+    "-fno-ipa-ra", "-fno-ipa-icf", "-fno-ipa-modref", "-fno-ipa-pure-const", "-fno-ipa-vrp",
+    "-fno-ipa-reference"))
+
+
+def counted(body):
+    """Numbers of temporaries, blocks and labels in the order in which they are first seen."""
+    seen = {}
+
+    def number(m):
+        kind = m[1]
+        return kind + str(seen.setdefault((kind, m[2]), len(seen)))
+
+    return re.sub(r"(\b\w*_(?=\d)|<bb |\bL|\bD\.|<L)(\d+)\b", number, body)
 
 
 def fragment(arch, options=()):

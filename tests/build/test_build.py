@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from kbuild import KVER, OURS, PATCHED, REPO, STOCK, Kernel, fragment, hooked
+from kbuild import GIMPLE, KVER, OURS, PATCHED, REPO, STOCK, Kernel, fragment, hooked
 
 pytestmark = pytest.mark.build
 
@@ -166,8 +166,8 @@ def test_off_is_stock(arch):
     assert have == configure(stock, dataclasses.replace(cfg, options=()))
     names = objects(have, ours)
     assert len(names) > 15
-    ours.make(*names)
-    stock.make(*names)
+    ours.make(GIMPLE, *names)
+    stock.make(GIMPLE, *names)
     differ = {}
     for name in names:
         a, b = ours.functions(name), stock.functions(name)
