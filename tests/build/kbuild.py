@@ -89,14 +89,14 @@ GIMPLE = "KCFLAGS=" + " ".join((
 
 
 def counted(body):
-    """Numbers of temporaries, blocks and labels in the order in which they are first seen."""
+    """Numbers of temporaries, static variables, blocks and labels in the order in which they are first seen."""
     seen = {}
 
     def number(m):
         kind = m[1]
         return kind + str(seen.setdefault((kind, m[2]), len(seen)))
 
-    return re.sub(r"(\b\w*_(?=\d)|<bb |\bL|\bD\.|<L)(\d+)\b", number, body)
+    return re.sub(r"(\b\w*_(?=\d)|<bb |\bL|\b\w+\.|<L)(\d+)\b", number, body)
 
 
 def fragment(arch, options=()):

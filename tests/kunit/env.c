@@ -19,10 +19,8 @@ static int mock_add(struct kunit *test)
 {
 	int i, ret;
 
-	for (i = 0; i < MOCK_NR_UNITS; i++) {
+	for (i = 0; i < MOCK_NR_UNITS; i++)
 		mock_hw[i].table = 0;
-		mock_hw[i].stores = 0;
-	}
 	mock_pci_reset();
 	mock_memory_init(test);
 	ret = mock_iommu_add();
@@ -39,6 +37,9 @@ static void mock_remove(struct kunit *test)
 	mock_memory_exit(test);
 }
 
+/* Whose hardware is at work: the devices look at it. */
+static struct kunit *running;
+
 static int mock_next_kernel(struct kunit *test, void (*damage)(struct kunit *test))
 {
 	int ret;
@@ -49,16 +50,12 @@ static int mock_next_kernel(struct kunit *test, void (*damage)(struct kunit *tes
 	mock_memory_arrives();
 	if (damage)
 		damage(test);
+	running = test;
 
 	ret = mock_iommu_add();
 	if (!ret)
 		ret = mock_pci_add();
 	return ret;
-}
-
-static unsigned int mock_stores(void)
-{
-	return mock_hw[0].stores + mock_hw[1].stores;
 }
 
 const struct lu_backend lu_mock_backend = {
@@ -67,8 +64,13 @@ const struct lu_backend lu_mock_backend = {
 	.remove = mock_remove,
 	.device = mock_pci_device,
 	.translate = mock_translate,
-	.stores = mock_stores,
 	.kexec = mock_next_kernel,
+	/*
+	 * The register of each unit at shutdown; in the new kernel that of the
+	 * unit that was not preserved, and the entries of the two devices that
+	 * were not.
+	 */
+	.stores = 5,
 };
 
 static bool usable(struct pci_dev *pdev)
@@ -144,6 +146,7 @@ int env_init(struct kunit *test, const struct lu_backend *be)
 	KUNIT_ASSERT_NOT_NULL(test, env->page);
 	KUNIT_ASSERT_EQ(test, iommu_lu_flb_preserve(&args), 0);
 	env->flb = true;
+	running = test;
 	kunit_activate_static_stub(test, iommu_lu_kexec_check, image_is_fine);
 	return 0;
 }
@@ -154,6 +157,7 @@ void env_exit(struct kunit *test)
 	struct env *env = test->priv;
 	unsigned int i;
 
+	running = NULL;
 	if (!env)
 		return;
 	while (env->files) {
@@ -307,10 +311,47 @@ void env_unfreeze(struct kunit *test, unsigned int nr, ...)
 }
 
 /**
+ * env_steady - is a device to be looked at after each store
+ * @test: whose device it is
+ * @i: which
+ * @on: yes, or no more
+ *
+ * While it is, no state of the hardware may be seen in which the device does not
+ * reach the page: what hitless means.
+ */
+void env_steady(struct kunit *test, unsigned int i, bool on)
+{
+	struct env *env = test->priv;
+
+	env->steady[i] = on;
+}
+
+/**
+ * env_stored - a device could see a difference from now on
+ *
+ * A fake hardware calls it after every store to a register of it, or to an entry
+ * of a table that it uses. May be called with spinlocks held.
+ */
+void env_stored(void)
+{
+	struct env *env;
+	int i;
+
+	if (!running)
+		return;
+	env = running->priv;
+	env->stores++;
+	for (i = 0; i < ENV_MAX_DEVICES; i++)
+		if (env->steady[i] && env_dev(running, i))
+			env_expect_dma(running, i, true);
+}
+
+/**
  * env_kexec - preserve all that is attached, and go on in the next kernel
  * @test: whose devices are attached
  * @damage: called when nothing of the old kernel runs any more, or NULL
  *
+ * In the gap who is not preserved and behind a unit that is reaches nothing.
  * Afterwards nothing is attached as far as the environment knows.
  */
 void env_kexec(struct kunit *test, void (*damage)(struct kunit *test))
@@ -325,6 +366,10 @@ void env_kexec(struct kunit *test, void (*damage)(struct kunit *test))
 		if (env->owned[i])
 			KUNIT_ASSERT_EQ(test, freeze(test, i), 0);
 	mock_kexec(test);
+	running = NULL;
+	for (i = 0; i < ENV_MAX_DEVICES; i++)
+		if (env_dev(test, i) && env_dev(test, i)->iommu->iommu_dev->lu)
+			env_expect_dma(test, i, env->owned[i]);
 
 	for (i = 0; i < ENV_MAX_DEVICES; i++)
 		if (env->owned[i])

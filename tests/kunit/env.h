@@ -15,10 +15,11 @@
  * @device: the Nth device, of which 0 and 1 are behind the same unit; NULL if
  *	there is none
  * @translate: where does a write of the device go; NULL if nobody can tell
- * @stores: how often were registers and table entries written
  * @kexec: the end of the old kernel, @damage, and the new kernel, after
  *	mock_kexec(); NULL for hardware, whose second half is tested by the cases
  *	in tests/qemu
+ * @stores: calls of env_stored() that the kexec of C8_device_goes_on_as_it_was
+ *	takes; each of them has to be accounted for
  */
 struct lu_backend {
 	const char *name;
@@ -26,8 +27,8 @@ struct lu_backend {
 	void (*remove)(struct kunit *test);
 	struct device *(*device)(unsigned int i);
 	bool (*translate)(struct device *dev, u64 iova, u64 *pa);
-	unsigned int (*stores)(void);
 	int (*kexec)(struct kunit *test, void (*damage)(struct kunit *test));
+	unsigned int stores;
 };
 
 extern const struct lu_backend lu_mock_backend, lu_hardware_backend;
@@ -46,6 +47,8 @@ extern const struct lu_backend lu_mock_backend, lu_hardware_backend;
  * @page: what is mapped
  * @domain: of each device; two may be the same
  * @owned: the device is claimed and attached
+ * @steady: the device has to reach the page after every store, see env_steady()
+ * @stores: number of calls of env_stored()
  */
 struct env {
 	const struct lu_backend *be;
@@ -55,6 +58,8 @@ struct env {
 	struct page *page;
 	struct iommu_domain *domain[ENV_MAX_DEVICES];
 	bool owned[ENV_MAX_DEVICES];
+	bool steady[ENV_MAX_DEVICES];
+	unsigned int stores;
 };
 
 extern const u64 env_iova[ENV_NR_IOVAS];
@@ -70,6 +75,8 @@ void env_preserve(struct kunit *test, unsigned int i);
 void env_unpreserve(struct kunit *test, unsigned int i);
 int env_freeze(struct kunit *test, unsigned int nr, ...);
 void env_unfreeze(struct kunit *test, unsigned int nr, ...);
+void env_steady(struct kunit *test, unsigned int i, bool on);
+void env_stored(void);
 void env_kexec(struct kunit *test, void (*damage)(struct kunit *test));
 long env_pages(void);
 void env_expect_dma(struct kunit *test, unsigned int i, bool works);

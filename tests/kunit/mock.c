@@ -17,6 +17,7 @@
 #include <linux/property.h>
 
 #include "../../../iommu-pages.h"
+#include "env.h"
 #include "mock.h"
 
 struct mock_unit {
@@ -72,7 +73,7 @@ static struct mock_unit *unit_of(struct device *dev)
 static void write_table_register(struct mock_hw *hw, u64 table)
 {
 	hw->table = table;
-	hw->stores++;
+	env_stored();
 }
 
 /* One store of 8 bytes: the device sees the old entry or the new one. */
@@ -84,7 +85,7 @@ static void write_entry(struct mock_unit *unit, u16 rid, u64 entry)
 		return;
 	WRITE_ONCE(*p, entry);
 	if (unit->hw->table == virt_to_phys(unit->table))
-		unit->hw->stores++;
+		env_stored();
 }
 
 /* The last alias is what arrives at the root bus. */

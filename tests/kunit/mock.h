@@ -40,12 +40,10 @@
  * struct mock_hw - what a unit is made of; nothing a kexec changes
  * @token: address of its registers
  * @table: register: physical address of the device table; 0: translation is off
- * @stores: how often @table was written, or an entry of the table it refers to
  */
 struct mock_hw {
 	u64 token;
 	u64 table;
-	unsigned int stores;
 };
 
 enum { MOCK_NR_UNITS = 2 };

@@ -159,7 +159,7 @@ void mock_memory_exit(struct kunit *test)
 }
 
 /**
- * mock_kexec - copy what crosses a kexec, and stop what must not go on
+ * mock_kexec - stop what must not go on, and copy what crosses a kexec
  * @test: the blob is sealed
  *
  * The caller then gives up all it has in the old kernel, calls
@@ -193,6 +193,13 @@ void mock_kexec(struct kunit *test)
 		*to = virt_to_phys((void *)copy.page[i]);
 	}
 
+	/* as pci_device_shutdown() does */
+	for_each_pci_dev(pdev)
+		if (pci_domain_nr(pdev->bus) == MOCK_SEGMENT && !iommu_lu_keep_master(pdev))
+			pci_clear_master(pdev);
+	mock_iommu_shutdown();
+
+	/* with what the driver has still changed in it */
 	xa_for_each(&preserved, pfn, virt) {
 		struct inherited *inh = kzalloc_obj(*inh);
 
@@ -203,12 +210,6 @@ void mock_kexec(struct kunit *test)
 		inh->contents = kvmemdup(virt, folio_size(virt_to_folio(virt)), GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, inh->contents);
 	}
-
-	/* as pci_device_shutdown() does */
-	for_each_pci_dev(pdev)
-		if (pci_domain_nr(pdev->bus) == MOCK_SEGMENT && !iommu_lu_keep_master(pdev))
-			pci_clear_master(pdev);
-	mock_iommu_shutdown();
 }
 
 /* The jump: what the old kernel did to the memory after mock_kexec() has not happened. */
