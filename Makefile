@@ -18,9 +18,11 @@ TESTS	?= tests/abi tests/qemu
 # the cases of one architecture: those of a machine that is the other one are marked so
 MINE	:= $(if $(filter arm64,$(ARCH)),arm64,not arm64)
 PYTEST	:= KVER=$(KVER) $(IN) pytest -p no:cacheprovider
+# seconds after which a case fails wherever it is: all waiting for a machine is shorter
+TIMEOUT	?= 1800
 # several machines at a time; each takes a CPU and up to 2 GiB
 WORKERS	?= $(shell nproc)
-PYTESTS	:= $(PYTEST) -n $(WORKERS) --dist loadgroup
+PYTESTS	:= $(PYTEST) -n $(WORKERS) --dist loadgroup --timeout $(TIMEOUT)
 # for those who ask for it, by a target of its own
 LONG	:= corruption or failnth or endurance
 

@@ -20,7 +20,7 @@ packages=(
 	build-essential bc bison flex libelf-dev libssl-dev kmod cpio xz-utils lz4
 	zstd rsync git quilt ccache perl python3 pahole
 	# machines and tests
-	python3-pytest python3-pytest-xdist python3-matplotlib
+	python3-pytest python3-pytest-xdist python3-pytest-timeout python3-matplotlib
 	# fuzzing; the ABI on arm64
 	clang libclang-rt-19-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	# arm64: firmware for a machine with ACPI, device trees

@@ -89,7 +89,7 @@ GIMPLE = "KCFLAGS=" + " ".join((
 
 
 def counted(body):
-    """Numbers of temporaries, static variables, blocks and labels in the order in which they are first seen."""
+    """Numbers that the compiler gave out: counted in the order in which they are first seen."""
     seen = {}
 
     def number(m):

@@ -51,6 +51,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("soak", range(RUNS))
 
 
+@pytest.hookimpl(tryfirst=True)     # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items):
     """Tests that look at the same machine go to the same process, if there are several."""
     for item in items:
