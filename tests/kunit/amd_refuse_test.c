@@ -11,15 +11,7 @@
 
 static int init(struct kunit *test)
 {
-	struct device *dev;
-	int ret;
-
-	ret = env_init(test, &lu_hardware_backend);
-	if (ret)
-		return ret;
-	dev = env_dev(test, 0);
-	env_attach(test, 0, env_domain(test, dev));
-	return 0;
+	return env_init_hardware(test, &amd_lu_ops);
 }
 
 static struct iommu_dev_data *data_of(struct kunit *test)

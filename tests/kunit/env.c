@@ -151,6 +151,28 @@ int env_init(struct kunit *test, const struct lu_backend *be)
 	return 0;
 }
 
+/**
+ * env_init_hardware - the machine's devices, the first one attached to a domain of its own
+ * @test: what needs a backend's own structures
+ * @ops: of that backend; without an IOMMU that has them the test is skipped
+ *
+ * Return: 0, as suites want it.
+ */
+int env_init_hardware(struct kunit *test, const struct iommu_lu_ops *ops)
+{
+	struct device *dev;
+	int ret;
+
+	ret = env_init(test, &lu_hardware_backend);
+	if (ret)
+		return ret;
+	dev = env_dev(test, 0);
+	if (dev->iommu->iommu_dev->ops->lu_ops != ops)
+		kunit_skip(test, "this machine's IOMMU is another one");
+	env_attach(test, 0, env_domain(test, dev));
+	return 0;
+}
+
 void env_exit(struct kunit *test)
 {
 	struct liveupdate_flb_op_args args = {};

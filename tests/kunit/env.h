@@ -65,6 +65,7 @@ struct env {
 extern const u64 env_iova[ENV_NR_IOVAS];
 
 int env_init(struct kunit *test, const struct lu_backend *be);
+int env_init_hardware(struct kunit *test, const struct iommu_lu_ops *ops);
 void env_exit(struct kunit *test);
 
 struct device *env_dev(struct kunit *test, unsigned int i);

@@ -9,15 +9,7 @@
 
 static int init(struct kunit *test)
 {
-	struct device *dev;
-	int ret;
-
-	ret = env_init(test, &lu_hardware_backend);
-	if (ret)
-		return ret;
-	dev = env_dev(test, 0);
-	env_attach(test, 0, env_domain(test, dev));
-	return 0;
+	return env_init_hardware(test, &smmu_lu_ops);
 }
 
 static struct arm_smmu_master *master_of(struct kunit *test)
