@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Building parts of a kernel in a configuration, and looking at what came out."""
 
+import collections
 import os
 import pathlib
 import re
@@ -89,14 +90,31 @@ GIMPLE = "KCFLAGS=" + " ".join((
 
 
 def counted(body):
-    """Numbers that the compiler gave out: counted in the order in which they are first seen."""
-    seen = {}
+    """What matters of it: without what the compiler gives out as it comes to it.
 
-    def number(m):
-        kind = m[1]
-        return kind + str(seen.setdefault((kind, m[2]), len(seen)))
+    That are numbers, counted here in the order in which they are first seen, names of variables
+    that may be gone, lines, the order of what comes together, and how often it thinks that a
+    block is run.
+    """
+    seen = collections.defaultdict(dict)
 
-    return re.sub(r"(\b\w*_(?=\d)|<bb |\bL|\b\w+\.|<L)(\d+)\b", number, body)
+    def number(kind, what):
+        return kind + str(seen[kind].setdefault(what, len(seen[kind])))
+
+    # declarations end at the first block
+    head, mark, body = body.partition("  <bb ")
+    head = re.sub(r"(?m)^  \S.*;$", "", head)
+    body = "\n".join(line for line in (head + mark + body).split("\n")
+                     if line and not line.startswith("Removing basic block"))
+    body = re.sub(r" \[(local )?count: \d+\]|; \[[\d.]+%\]", "", body)
+    body = re.sub(r'("line" "i" )\d+', r"\1-", body)
+    # first what a name ends in, then its versions: ivtmp.755_47
+    body = re.sub(r"(\b__UNIQUE_ID_[a-zA-Z_]+)(\d+)(?=_)", lambda m: number(*m.groups()), body)
+    body = re.sub(r"(\b[a-zA-Z_]\w*\.)(\d+)(?=\b|_)", lambda m: number(*m.groups()), body)
+    body = re.sub(r"(<bb |\bL|<L)(\d+)\b", lambda m: number(*m.groups()), body)
+    body = re.sub(r"\b[\w.]*_\d+\b", lambda m: number("_", m[0]), body)
+    return re.sub(r"PHI <(.*)>", lambda m: "PHI <%s>" % ", ".join(sorted(
+        re.sub(r"\(\d+\)$", "", arg) for arg in m[1].split(", "))), body)
 
 
 def fragment(arch, options=()):

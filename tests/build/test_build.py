@@ -122,7 +122,15 @@ def test_builds(arch, name):
 # ---- off is stock ----
 
 # Functions whose code is another one without us as well, and why.
+ARGS = "struct liveupdate_file_op_args is larger"
 MOVED = {
+    "drivers/iommu/intel/dmar.o": {
+        "dmar_hotplug_remove": "calls the next one",
+        "dmar_hp_may_remove_drhd": "a unit is never in use",
+    },
+    "drivers/iommu/intel/iommu.o": {
+        "intel_iommu_probe_device": "a PASID table that is there already is kept; none is",
+    },
     "drivers/iommu/io-pgtable-arm.o": {
         "arm_lpae_alloc_pgtable": "its structure is cleared",
     },
@@ -130,6 +138,28 @@ MOVED = {
         "arm_smmu_init_structures": "the VMIDs are there before the stream table",
         "arm_smmu_device_probe": "contains arm_smmu_init_structures() and the next one",
         "arm_smmu_rmr_install_bypass_ste": "the entry is copied to its place",
+    },
+    "drivers/iommu/iommu.o": {
+        "iommu_lu_restore_group": "is empty",
+        "iommu_setup_default_domain": "calls it",
+    },
+    "drivers/iommu/iommufd/device.o": {
+        "iommufd_device_do_replace": "reserved ranges of a device that stays are kept",
+        "iommufd_group_do_replace_reserved_iova": "likewise, see core/hooks/0023",
+    },
+    "drivers/pci/ats.o": {
+        "pci_enable_ats": "the value is computed behind the address",
+        "pci_prepare_ats": "likewise",
+    },
+    "kernel/liveupdate/luo_file.o": {
+        "liveupdate_session_has_file": "is for handlers of files",
+        "luo_file_can_finish_one": ARGS,
+        "luo_file_freeze_one": ARGS,
+        "luo_file_unfreeze_one": ARGS,
+        "luo_preserve_file": ARGS,
+    },
+    "kernel/liveupdate/luo_session.o": {
+        "luo_session_release": "can be retrieved again, see core/hooks/0017",
     },
 }
 

@@ -129,13 +129,23 @@ static void entry_of_nobody(struct kunit *test)
 static void requester_id_beyond_the_table(struct kunit *test)
 {
 	struct amd_iommu_pci_seg *seg = segment_of(test);
+	/* there is none below 0 that could be the last one */
+	unsigned int i = rid_of(test, 0) ? 0 : 1;
+	struct env *env = test->priv;
 	u16 last = seg->last_bdf;
 
-	KUNIT_ASSERT_GT(test, rid_of(test, 0), 0);
-	seg->last_bdf = rid_of(test, 0) - 1;
-	env_expect_refusal(test, -EOPNOTSUPP);
+	if (!env_dev(test, i))
+		kunit_skip(test, "needs a device with another requester id than 0");
+	if (i)
+		env_attach(test, i, env->domain[0]);
+	KUNIT_ASSERT_EQ(test, iommu_lu_preserve_domain(env->domain[0], env->iommufd_id, 0), 0);
+	seg->last_bdf = rid_of(test, i) - 1;
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_device(env_dev(test, i), env->iommufd_id),
+			-EOPNOTSUPP);
 	seg->last_bdf = last;
-	env_expect_normal(test);
+	KUNIT_EXPECT_EQ(test, iommu_lu_out.nr_devices, 0);
+	env_preserve(test, i);
+	env_unpreserve(test, i);
 }
 
 /* Firmware says that a device uses the id of another one, which has the same entry. */
