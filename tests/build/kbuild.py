@@ -107,7 +107,7 @@ def counted(body):
     body = "\n".join(line for line in (head + mark + body).split("\n")
                      if line and not line.startswith("Removing basic block"))
     body = re.sub(r" \[(local )?count: \d+\]|; \[[\d.]+%\]", "", body)
-    body = re.sub(r'("line" "i" )\d+', r"\1-", body)
+    body = re.sub(r'("line" "i" |- \.; \.short )\d+', r"\1-", body)
     # first what a name ends in, then its versions: ivtmp.755_47
     body = re.sub(r"(\b__UNIQUE_ID_[a-zA-Z_]+)(\d+)(?=_)", lambda m: number(*m.groups()), body)
     body = re.sub(r"(\b[a-zA-Z_]\w*\.)(\d+)(?=\b|_)", lambda m: number(*m.groups()), body)
