@@ -15,6 +15,7 @@ IN	:= scripts/in-root.sh $(ROOT)
 SOURCE	:= build/linux-$(KVER)
 STOCK	:= $(SOURCE)-stock
 TESTS	?= tests/abi tests/qemu
+BUILDS	?= tests/build
 # the cases of one architecture: those of a machine that is the other one are marked so
 MINE	:= $(if $(filter arm64,$(ARCH)),arm64,not arm64)
 PYTEST	:= KVER=$(KVER) $(IN) pytest -p no:cacheprovider
@@ -61,7 +62,8 @@ help:
 	@echo '  make shell        a shell inside the tools root'
 	@echo '  make clean        remove kernels and results; make distclean removes all of build/'
 	@echo
-	@echo 'KVER=$(KVER) is the kernel version. TESTS="tests/qemu -k igb" chooses cases. ACCEL=kvm uses KVM.'
+	@echo 'KVER=$(KVER) is the kernel version. ACCEL=kvm uses KVM.'
+	@echo 'TESTS="tests/qemu -k igb" chooses cases, BUILDS="tests/build -k off" those of make test-build.'
 	@echo 'WORKERS=$(WORKERS) is how many machines run at a time (default: one per CPU).'
 	@echo 'ARCH=arm64 takes kernels and machines with an SMMUv3, for any of the above.'
 
@@ -113,7 +115,7 @@ test-versions: root
 	@$(PYTEST) -m '$(MINE)' tests/qemu/test_versions.py
 
 test-build: source-stock
-	@$(PYTEST) -m build tests/build
+	@$(PYTEST) -m build $(BUILDS)
 
 # stock comes second: most of it is in the compiler cache then
 test-kernel: kernel-kunit kernel-stock
