@@ -187,26 +187,26 @@ static void descriptor_of_others(struct kunit *test)
 
 /*
  * No emulated machine has an RMR for a PCI device, so the unit is told as it would be when it
- * was preserved: by a device before this one.
+ * was preserved: by another device, before this one.
  */
 static void stream_of_firmware(struct kunit *test)
 {
-	struct arm_smmu_device *smmu = master_of(test)->smmu;
-	struct iommu_lu_unit *unit = iommu_lu_get_unit(&smmu->iommu);
 	struct env *env = test->priv;
 	struct smmu_lu_unit *own;
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, unit);
-	own = unit->priv;
+	if (!env_dev(test, 1))
+		kunit_skip(test, "needs two devices");
+	env_attach(test, 1, env->domain[0]);
+	env_preserve(test, 1);
+	own = master_of(test)->smmu->iommu.lu->priv;
 	KUNIT_EXPECT_EQ(test, xa_insert(&own->sids, sid_of(test), SMMU_LU_SID_RMR, GFP_KERNEL), 0);
-	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_domain(env->domain[0], env->iommufd_id, 0), 0);
 	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_device(env_dev(test, 0), env->iommufd_id),
 			-EOPNOTSUPP);
 	KUNIT_EXPECT_PTR_EQ(test, xa_erase(&own->sids, sid_of(test)), SMMU_LU_SID_RMR);
-	iommu_lu_unpreserve_domain(env->domain[0]);
-	iommu_lu_put_unit(unit);
-	env_expect_nothing_preserved(test);
-	env_expect_normal(test);
+
+	KUNIT_EXPECT_EQ(test, iommu_lu_preserve_device(env_dev(test, 0), env->iommufd_id), 0);
+	iommu_lu_unpreserve_device(env_dev(test, 0));
+	env_unpreserve(test, 1);
 }
 
 static struct kunit_case cases[] = {
