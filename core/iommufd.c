@@ -347,11 +347,12 @@ static int restore_hwpt(struct iommufd_ctx *ictx, struct iommu_lu_domain *ldom)
 
 /**
  * iommufd_lu_may_bind - may a device come to an iommufd?
- * @ictx: iommufd, which owns the DMA of @dev already
+ * @ictx: iommufd, which is going to own the DMA of @dev
  * @dev: device
  *
- * While a retrieved iommufd has restored HWPTs it is for those devices only that are on them,
- * and nobody else could have claimed these.
+ * While a retrieved iommufd has restored HWPTs it is for those devices only that are on them.
+ * They become fewer only. That none of these is taken by another iommufd is seen to when it is
+ * claimed.
  *
  * Return: 0 or -EPERM.
  */
