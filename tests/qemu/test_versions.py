@@ -22,15 +22,18 @@ VERSIONS = ("7.2", "7.3")
 
 # Two updates: across, then on from there, so that what was inherited is handed over again.
 ROW = Row(updates=2)
-PORT = dataclasses.replace(matrix.ROWS["igb-port"], updates=2)
+# Linux 7.3 remaps interrupts on AMD-Vi only if the device that firmware names for the IOAPIC is
+# an SMBus or an ISA bridge. On QEMU's machine it is none.
+AMD = dataclasses.replace(ROW, intremap=False)
+AMD_PORT = dataclasses.replace(matrix.ROWS["igb-port"], updates=2, intremap=False)
 
 # name: (machine, words)
 MACHINES = {
     "vtd-" + mode: (test_vtd.config(mode, ROW), test_vtd.words(mode, ROW))
     for mode in test_vtd.MODES
 } | {
-    "amd": (test_amd.config(ROW), matrix.words(ROW)),
-    "amd-port": (test_amd.config(PORT), matrix.words(PORT)),
+    "amd": (test_amd.config(AMD), matrix.words(AMD)),
+    "amd-port": (test_amd.config(AMD_PORT), matrix.words(AMD_PORT)),
 } | {
     "smmuv3-" + mode: (test_smmuv3.config(mode, ROW), matrix.words(ROW))
     for mode in ("s1", "s2", "both-acpi")
@@ -51,7 +54,7 @@ def built(version, arch):
 @pytest.mark.parametrize("old, new", [VERSIONS, VERSIONS[::-1]])
 def test_across(machine, old, new):
     cfg, words = MACHINES[machine]
-    row = PORT if machine.endswith("-port") else ROW
+    row = {"amd": AMD, "amd-port": AMD_PORT}.get(machine, ROW)
     result = matrix.update("versions-%s-%s-%s" % (machine, old, new), row, cfg, "plain", words,
                            "adopted", first_kernel=built(old, cfg.family.arch),
                            next_kernel=built(new, cfg.family.arch))
