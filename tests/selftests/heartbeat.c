@@ -23,7 +23,7 @@ static bool want_iommu(void)
 /*
  * Called at the same point in every kernel: the old tables must be gone, and
  * nothing may add up over the updates. The disk's own tables vary by up to
- * three pages with the addresses it happened to get; a domain of ours has a dozen.
+ * four pages with the addresses it happened to get; a domain of ours has a dozen.
  */
 static void check_pages(struct heart *h, long stage)
 {
@@ -40,7 +40,7 @@ static void check_pages(struct heart *h, long stage)
 	if (stage == 1)
 		h->st->iommu_pages = pages;
 	else if (opt_num("disk", 1))	/* else a machine that other devices live in */
-		ktap(pages > 0 && pages <= (long)h->st->iommu_pages + 3,
+		ktap(pages > 0 && pages <= (long)h->st->iommu_pages + 6,
 		     "as many IOMMU pages as in the first kernel");
 }
 
