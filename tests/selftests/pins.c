@@ -44,19 +44,20 @@ static int swap_on(void)
 	return rc ? rc : swapon(SWAP_DISK, 0) ? -errno : 0;
 }
 
-static void shake(void *mem, uint64_t size)
+static int shake(void *mem, uint64_t size)
 {
-	madvise(mem, size, MADV_COLD);
-	madvise(mem, size, MADV_PAGEOUT);
+	if (madvise(mem, size, MADV_PAGEOUT))
+		return -errno;
 	file_write("/proc/sys/vm/drop_caches", "3");
 	file_write("/proc/sys/vm/compact_memory", "1");
+	return 0;
 }
 
-/* Returns how many pages of a memfd have moved. */
+/* Returns how many pages of a memfd have moved, or an error. */
 static long shake_memfd(int fd)
 {
 	uint64_t was[CONTROL];
-	long moved = 0;
+	long moved;
 	size_t i;
 	char *mem;
 
@@ -66,11 +67,23 @@ static long shake_memfd(int fd)
 	memset(mem, 1, CONTROL * LU_PAGE);
 	for (i = 0; i < CONTROL; i++)
 		was[i] = where(mem + i * LU_PAGE);
-	shake(mem, CONTROL * LU_PAGE);
-	for (i = 0; i < CONTROL; i++)
-		moved += where(mem + i * LU_PAGE) != was[i];
+	moved = shake(mem, CONTROL * LU_PAGE);
+	if (!moved)
+		for (i = 0; i < CONTROL; i++)
+			moved += where(mem + i * LU_PAGE) != was[i];
 	munmap(mem, CONTROL * LU_PAGE);
 	return moved;
+}
+
+/* Pages that a CPU has put aside for the LRU lists for a moment are left alone: once more. */
+static bool can_be_moved(int fd)
+{
+	int tries;
+
+	for (tries = 0; tries < 10; tries++)
+		if (shake_memfd(fd) > 0)
+			return true;
+	return false;
 }
 
 static int punch(int fd)
@@ -121,6 +134,7 @@ int try_pins(struct heart *h, int session)
 	int control = new_memfd("control"), spare;
 	uint64_t i, moved = 0;
 	char *mem = (char *)h->st;
+	long swapped;
 
 	spare = lu_retrieve(session, TOKEN_OTHER);
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -128,25 +142,29 @@ int try_pins(struct heart *h, int session)
 	    !ktap_rc(pagemap < 0 ? -errno : 0, 0, "look where pages lie") ||
 	    !ktap_rc(swap_on(), 0, "have somewhere to swap to"))
 		return spare;
-	ktap(shake_memfd(control) > 0, "pages of an ordinary memfd can be moved");
+	swapped = vmstat("pswpout");
+	ktap(can_be_moved(control), "pages of an ordinary memfd can be moved");
+	ktap(vmstat("pswpout") > swapped, "and swapped out");
 	ktap_rc(punch(control), 0, "and a hole can be punched");
 	close(control);
 
 	try_pins_of(h->memfd);
-	shake(mem, h->size);
+	swapped = vmstat("pswpout");
+	ktap_rc(shake(mem, h->size), 0, "held memory: taking it away is tried");
 	for (i = 0; i < h->size / LU_PAGE; i++)
 		moved += where(mem + i * LU_PAGE) != map[i];
 	ktap(!moved, "held memory: %llu of %llu pages have moved", (unsigned long long)moved,
 	     (unsigned long long)i);
 	try_pins_of(spare);
 	ktap(!shake_memfd(spare), "spare memory: no page has moved");
+	ktap(vmstat("pswpout") == swapped, "no page of either was swapped out");
 	return spare;
 }
 
 /* The session is finished. What iommufd has pinned itself by now stays so. */
 void try_unpinned(int spare)
 {
-	ktap(shake_memfd(spare) > 0, "pages of the spare memfd can be moved again");
+	ktap(can_be_moved(spare), "pages of the spare memfd can be moved again");
 	ktap_rc(punch(spare), 0, "and a hole can be punched");
 	ktap_rc(truncate_to_page(spare), 0, "and it can be truncated");
 	close(spare);
