@@ -18,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 packages=(
 	# kernel build
 	build-essential bc bison flex libelf-dev libssl-dev kmod cpio xz-utils lz4
-	zstd rsync git quilt ccache perl python3 pahole
+	zstd rsync git quilt ccache perl python3 pahole sparse
 	# machines and tests
 	python3-pytest python3-pytest-xdist python3-pytest-timeout python3-matplotlib
 	# fuzzing; the ABI on arm64
