@@ -158,33 +158,44 @@ static void blocked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, table[0].data[0], 0);
 }
 
+/* A device on its restored domain, and one to replace that; too large for the stack. */
+struct replacing {
+	struct iommu_lu_domain ldom;
+	struct protection_domain old, new;
+	struct iommu_dev_data dev_data;
+	struct dev_iommu dev_iommu;
+	struct pci_dev pdev;
+};
+
 /* QEMU's unit has no guest page tables to try it with. */
 static void only_v1_replaces(struct kunit *test)
 {
-	struct iommu_lu_domain ldom = { .incoming = true };
-	struct protection_domain old = { .domain = { .type = IOMMU_DOMAIN_UNMANAGED, .lu = &ldom },
-					 .pd_mode = PD_MODE_V1 };
-	struct protection_domain new = { .domain = { .type = IOMMU_DOMAIN_UNMANAGED },
-					 .pd_mode = PD_MODE_V2 };
-	struct iommu_dev_data dev_data = { .domain = &old };
-	struct dev_iommu dev_iommu = { .priv = &dev_data };
-	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+	struct replacing *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	struct device *dev = &r->pdev.dev;
 	int ret = 0;
 
-	KUNIT_ASSERT_NOT_NULL(test, pdev);
-	pdev->dev.bus = &pci_bus_type;
-	pdev->dev.init_name = "amd";
-	pdev->dev.iommu = &dev_iommu;
-	KUNIT_EXPECT_TRUE(test, amd_lu_attach(&new.domain, &pdev->dev, &ret));
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	r->ldom.incoming = true;
+	r->old.domain.type = IOMMU_DOMAIN_UNMANAGED;
+	r->old.domain.lu = &r->ldom;
+	r->old.pd_mode = PD_MODE_V1;
+	r->new.domain.type = IOMMU_DOMAIN_UNMANAGED;
+	r->new.pd_mode = PD_MODE_V2;
+	r->dev_data.domain = &r->old;
+	r->dev_iommu.priv = &r->dev_data;
+	dev->bus = &pci_bus_type;
+	dev->init_name = "amd";
+	dev->iommu = &r->dev_iommu;
+	KUNIT_EXPECT_TRUE(test, amd_lu_attach(&r->new.domain, dev, &ret));
 	KUNIT_EXPECT_EQ(test, ret, -EINVAL);
-	KUNIT_EXPECT_PTR_EQ(test, dev_data.domain, &old);
+	KUNIT_EXPECT_PTR_EQ(test, r->dev_data.domain, &r->old);
 	/* the kernel's own, when nobody cares for the device any more */
-	new.domain.type = IOMMU_DOMAIN_DMA;
-	KUNIT_EXPECT_FALSE(test, amd_lu_attach(&new.domain, &pdev->dev, &ret));
+	r->new.domain.type = IOMMU_DOMAIN_DMA;
+	KUNIT_EXPECT_FALSE(test, amd_lu_attach(&r->new.domain, dev, &ret));
 	/* neither of them is restored */
-	ldom.incoming = false;
-	new.domain.type = IOMMU_DOMAIN_UNMANAGED;
-	KUNIT_EXPECT_FALSE(test, amd_lu_attach(&new.domain, &pdev->dev, &ret));
+	r->ldom.incoming = false;
+	r->new.domain.type = IOMMU_DOMAIN_UNMANAGED;
+	KUNIT_EXPECT_FALSE(test, amd_lu_attach(&r->new.domain, dev, &ret));
 }
 
 static int ids_init(struct kunit *test)
