@@ -18,7 +18,7 @@
 
 #include "reap.h"
 
-#if __has_include(<linux/liveupdate.h>)
+#if __has_include("linux/liveupdate.h")
 
 #include <linux/iommufd.h>
 #include <linux/liveupdate.h>

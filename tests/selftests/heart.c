@@ -45,7 +45,8 @@ static int heart_mmap(struct heart *h, uint64_t size)
 static int heart_common(struct heart *h, const char *bdf)
 {
 	snprintf(h->bdf, sizeof(h->bdf), "%s", bdf);
-	h->cdev = h->iommufd = -1;
+	h->cdev = -1;
+	h->iommufd = -1;
 	h->nic = nic_find(pci_id(bdf));
 	if (!h->nic)
 		return -ENODEV;

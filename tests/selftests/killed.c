@@ -101,11 +101,15 @@ static int victim_next(struct heart *h)
 	if (rc >= 0)
 		rc = heart_adopt(h, card_bdf(0), rc);
 	point("memfd");
-	if (!rc)
-		rc = h->iommufd = lu_retrieve(session, TOKEN_IOMMUFD);
+	if (!rc) {
+		rc = lu_retrieve(session, TOKEN_IOMMUFD);
+		h->iommufd = rc;
+	}
 	point("iommufd");
-	if (rc >= 0)
-		rc = h->cdev = lu_retrieve(session, TOKEN_VFIO);
+	if (rc >= 0) {
+		rc = lu_retrieve(session, TOKEN_VFIO);
+		h->cdev = rc;
+	}
 	point("device");
 	if (rc >= 0)
 		rc = vfio_bind(h->cdev, h->iommufd, &h->dev_id);

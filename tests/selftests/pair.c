@@ -159,7 +159,8 @@ static bool retrieve_pair(const int *session)
 		int memfd = lu_retrieve(session[i], token(TOKEN_MEMFD, i));
 
 		if (!ktap_rc(memfd, 0, "retrieve memfd %d", i) ||
-		    !ktap_rc(heart_adopt(&pair[i], card_bdf(i), memfd), 0, "adopt ring and buffers") ||
+		    !ktap_rc(heart_adopt(&pair[i], card_bdf(i), memfd), 0,
+			     "adopt ring and buffers") ||
 		    !ktap_rc(heart_poll_start(&pair[i]), 0, "poll"))
 			return false;
 	}

@@ -157,7 +157,8 @@ static int virtio_start(int cdev, volatile void *bar, void *ring, uint64_t ring_
 	notify = find(cdev, VIRTIO_PCI_CAP_NOTIFY_CFG, &notify_off, &mult);
 	if (cfg < 0 || notify != cfg)
 		return -ENODEV;
-	common = regs.common = (volatile void *)((volatile char *)bar + offset);
+	regs.common = (volatile void *)((volatile char *)bar + offset);
+	common = regs.common;
 
 	common->device_status = 0;
 	for (end = now_ms() + 1000; common->device_status;)
