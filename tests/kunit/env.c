@@ -10,6 +10,9 @@
 #include "env.h"
 #include "mock.h"
 
+/* The first of many functions that no test machine has */
+#define ENV_ALIAS	PCI_DEVFN(20, 0)
+
 /* Tables on every level, and two pages in the same one */
 const u64 env_iova[ENV_NR_IOVAS] = { 0x10000, 0x11000, 3ULL << 30, 5ULL << 40 };
 
@@ -495,22 +498,21 @@ void env_expect_normal(struct kunit *test)
 }
 
 /**
- * env_set_aliases - give device 0 requester ids that are nobody's
+ * env_expect_aliases_refused - give device 0 requester ids that are nobody's, for a moment
  * @test: whose device it is
- * @nr: how many; 0 takes them away
+ * @nr: how many; with them the device is refused
  */
-void env_set_aliases(struct kunit *test, unsigned int nr)
+void env_expect_aliases_refused(struct kunit *test, unsigned int nr)
 {
 	struct pci_dev *pdev = to_pci_dev(env_dev(test, 0));
 
-	if (nr) {
-		KUNIT_ASSERT_NULL(test, pdev->dma_alias_mask);
-		pci_add_dma_alias(pdev, ENV_ALIAS, nr);
-		KUNIT_ASSERT_NOT_NULL(test, pdev->dma_alias_mask);
-		return;
-	}
+	KUNIT_ASSERT_NULL(test, pdev->dma_alias_mask);
+	pci_add_dma_alias(pdev, ENV_ALIAS, nr);
+	KUNIT_ASSERT_NOT_NULL(test, pdev->dma_alias_mask);
+	env_expect_refusal(test, -EOPNOTSUPP);
 	bitmap_free(pdev->dma_alias_mask);
 	pdev->dma_alias_mask = NULL;
+	env_expect_normal(test);
 }
 
 /*

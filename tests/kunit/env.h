@@ -5,7 +5,6 @@
 
 #include <kunit/test.h>
 #include <linux/iommu.h>
-#include <linux/pci.h>
 
 /**
  * struct lu_backend - where a test runs
@@ -35,8 +34,6 @@ extern const struct lu_backend lu_mock_backend, lu_hardware_backend;
 
 #define ENV_MAX_DEVICES	4
 #define ENV_NR_IOVAS	4
-/* The first of many functions that no test machine has */
-#define ENV_ALIAS	PCI_DEVFN(20, 0)
 
 /**
  * struct env - a test's devices and domains, test->priv
@@ -85,7 +82,7 @@ void env_expect_nothing_preserved(struct kunit *test);
 void env_expect_refusal(struct kunit *test, int err);
 void env_expect_domain_refusal(struct kunit *test, int err);
 void env_expect_normal(struct kunit *test);
-void env_set_aliases(struct kunit *test, unsigned int nr);
+void env_expect_aliases_refused(struct kunit *test, unsigned int nr);
 bool env_inject_failures(bool on);
 
 #endif

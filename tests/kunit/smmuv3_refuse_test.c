@@ -67,9 +67,7 @@ static void tables_in_other_memory(struct kunit *test)
 
 static void nested_parent(struct kunit *test)
 {
-	bool parent = domain_of(test)->nest_parent;
-
-	KUNIT_ASSERT_FALSE(test, parent);
+	KUNIT_ASSERT_FALSE(test, domain_of(test)->nest_parent);
 	domain_of(test)->nest_parent = true;
 	env_expect_domain_refusal(test, -EOPNOTSUPP);
 	domain_of(test)->nest_parent = false;
@@ -138,19 +136,13 @@ static void pasids(struct kunit *test)
 
 static void too_many_requester_ids(struct kunit *test)
 {
-	env_set_aliases(test, IOMMU_DEVICE_SER_MAX_RIDS);
-	env_expect_refusal(test, -EOPNOTSUPP);
-	env_set_aliases(test, 0);
-	env_expect_normal(test);
+	env_expect_aliases_refused(test, IOMMU_DEVICE_SER_MAX_RIDS);
 }
 
 /* An alias that firmware says nothing about */
 static void requester_id_without_stream(struct kunit *test)
 {
-	env_set_aliases(test, 1);
-	env_expect_refusal(test, -EOPNOTSUPP);
-	env_set_aliases(test, 0);
-	env_expect_normal(test);
+	env_expect_aliases_refused(test, 1);
 }
 
 static u32 sid_of(struct kunit *test)

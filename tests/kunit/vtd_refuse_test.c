@@ -72,19 +72,13 @@ static void nested_parent(struct kunit *test)
 
 static void too_many_requester_ids(struct kunit *test)
 {
-	env_set_aliases(test, IOMMU_DEVICE_SER_MAX_RIDS);
-	env_expect_refusal(test, -EOPNOTSUPP);
-	env_set_aliases(test, 0);
-	env_expect_normal(test);
+	env_expect_aliases_refused(test, IOMMU_DEVICE_SER_MAX_RIDS);
 }
 
 /* An alias that came after the device was attached has no entry. */
 static void context_entry_of_nobody(struct kunit *test)
 {
-	env_set_aliases(test, 1);
-	env_expect_refusal(test, -EOPNOTSUPP);
-	env_set_aliases(test, 0);
-	env_expect_normal(test);
+	env_expect_aliases_refused(test, 1);
 }
 
 /* The device does no DMA, so nobody reads what is wrong with its entry. */

@@ -27,15 +27,15 @@ ROW = Row(updates=2)
 AMD = dataclasses.replace(ROW, intremap=False)
 AMD_PORT = dataclasses.replace(matrix.ROWS["igb-port"], updates=2, intremap=False)
 
-# name: (machine, words)
+# name: (row, machine, words)
 MACHINES = {
-    "vtd-" + mode: (test_vtd.config(mode, ROW), test_vtd.words(mode, ROW))
+    "vtd-" + mode: (ROW, test_vtd.config(mode, ROW), test_vtd.words(mode, ROW))
     for mode in test_vtd.MODES
 } | {
-    "amd": (test_amd.config(AMD), matrix.words(AMD)),
-    "amd-port": (test_amd.config(AMD_PORT), matrix.words(AMD_PORT)),
+    name: (row, test_amd.config(row), matrix.words(row))
+    for name, row in (("amd", AMD), ("amd-port", AMD_PORT))
 } | {
-    "smmuv3-" + mode: (test_smmuv3.config(mode, ROW), matrix.words(ROW))
+    "smmuv3-" + mode: (ROW, test_smmuv3.config(mode, ROW), matrix.words(ROW))
     for mode in ("s1", "s2", "both-acpi")
 }
 
@@ -50,11 +50,10 @@ def built(version, arch):
 
 @pytest.mark.parametrize("machine", [
     pytest.param(name, marks=[pytest.mark.arm64] * (cfg.family.arch == "arm64"))
-    for name, (cfg, _) in MACHINES.items()])
+    for name, (_, cfg, _) in MACHINES.items()])
 @pytest.mark.parametrize("old, new", [VERSIONS, VERSIONS[::-1]])
 def test_across(machine, old, new):
-    cfg, words = MACHINES[machine]
-    row = {"amd": AMD, "amd-port": AMD_PORT}.get(machine, ROW)
+    row, cfg, words = MACHINES[machine]
     result = matrix.update("versions-%s-%s-%s" % (machine, old, new), row, cfg, "plain", words,
                            "adopted", first_kernel=built(old, cfg.family.arch),
                            next_kernel=built(new, cfg.family.arch))
