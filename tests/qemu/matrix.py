@@ -8,10 +8,7 @@ import pytest
 
 import iommus
 from machine import Config, Nic
-from update import run
-
-# Without interrupt remapping a device could send any interrupt: VFIO wants to be told.
-NOIR = "iommufd.allow_unsafe_interrupts=1"
+from update import NOIR, run
 
 # What follows a guest program that stops for good: a small ring, as a stopped model
 # runs through all of it.
