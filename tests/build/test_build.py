@@ -154,6 +154,9 @@ MOVED = {
         "pci_enable_ats": "the value is computed behind the address",
         "pci_prepare_ats": "likewise",
     },
+    "kernel/liveupdate/kexec_handover.o": {
+        "is_kho_boot": "does not need the linear map, see core/hooks/0024",
+    },
     "kernel/liveupdate/luo_file.o": {
         "liveupdate_session_has_file": "is for handlers of files",
         "luo_file_can_finish_one": ARGS,

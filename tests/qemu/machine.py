@@ -37,6 +37,10 @@ resettable_phase_hold_exec
 """
 
 
+# What a kernel says last when it can do nothing more, not even leave
+HALTED = re.compile(r"System halted|end Kernel panic")
+
+
 class MachineError(Exception):
     """The machine did not do what was waited for."""
 
@@ -173,7 +177,7 @@ class Machine:
         self.events = []        # (time, text) of QEMU's trace
         self._cond = threading.Condition()
         self._rings = {}
-        self._dead = False
+        self._dead = ""         # why nothing more will come
         self.results = None
 
     # ---- start and stop ----
@@ -312,11 +316,13 @@ class Machine:
                     self.traffic.start(int(m[1]), m[3], int(m[4], 0))
                 with self._cond:
                     self.lines.append((now, bare))
+                    if HALTED.search(bare):
+                        self._dead = "its kernel has stopped"
                     self._cond.notify_all()
                 if self.on_line:
                     self.on_line(now, bare)
         with self._cond:
-            self._dead = True
+            self._dead = self._dead or "QEMU has ended"
             self._cond.notify_all()
 
     def _wait(self, items, pattern, timeout, start, what):
@@ -334,7 +340,7 @@ class Machine:
                     raise MachineError(
                         "%s: no %s within %.0f s%s; last line: %s"
                         % (self.outdir.name, what, timeout,
-                           " (QEMU has ended)" if self._dead else "",
+                           " (%s)" % self._dead if self._dead else "",
                            self.lines[-1][1] if self.lines else "none"))
                 self._cond.wait(left)
 
