@@ -85,6 +85,12 @@ def clean(request):
         git("checkout", "-q", "-f", "--detach", "clean")
 
 
+def test_every_hook_is_applied():
+    there = {str(p.relative_to(REPO)) for p in REPO.glob("*/hooks/*.patch")}
+    applied = set(run("scripts/apply.sh", "--hooks", STOCK).split())
+    assert there == {re.sub(r"/hooks/%s/" % re.escape(KVER), "/hooks/", h) for h in applied}
+
+
 def tree_of(commit):
     return git("rev-parse", commit + "^{tree}")
 
