@@ -33,7 +33,7 @@ help:
 	@echo '  make demo             live update of a machine in QEMU with DMA running, table and picture;'
 	@echo '                        IOMMU=vtd (default), amd or smmuv3'
 	@echo '  make test             all cases once'
-	@echo '  make test-corruption  damage what is handed over in 40 ways, see each blocked'
+	@echo '  make test-corruption  damage what is handed over in 100 ways, see each blocked'
 	@echo '  make test-failnth     let every allocation fail in turn, in both kernels'
 	@echo '  make test-host        those that need no kernel: the ABI and its tools'
 	@echo '  make fuzz             the checks of the ABI, FUZZ_SECONDS=60 or FUZZ_RUNS=10000000'
@@ -41,7 +41,8 @@ help:
 	@echo '  make test-kernel      the tests of the kernel itself give the same results with and without us'
 	@echo '  make test-versions    live updates from Linux 7.2 to 7.3 and from 7.3 to 7.2; builds both'
 	@echo '  make soak RUNS=20     every QEMU case so many times'
-	@echo '  make lava             the jobs of lava-jobs/: schemas, and those of QEMU machines run by LAVA'
+	@echo '  make lava             the jobs of lava-jobs/: schemas, and those of QEMU machines run by LAVA;'
+	@echo '                        make lava-artifacts: kernel and initramfs for the server of a lab'
 	@echo '  make race             threads against each other, debug kernel, RACE_SECONDS=600'
 	@echo '  make endurance        live updates in a row, nothing may grow, UPDATES=100'
 	@echo
@@ -53,7 +54,7 @@ help:
 	@echo
 	@echo 'Work on it:'
 	@echo '  make tools        iommu-lu: look at a state, or at a kernel that is to take it'
-	@echo '  make kernels      the kernels that make test uses'
+	@echo '  make kernels      the kernels that make test uses; make kernel-debug the one of make test-debug'
 	@echo '  make test-build   the kernel in every configuration of us, as modules and without; without us it is'
 	@echo '                    the stock kernel; no new warnings of gcc W=1 and sparse; both architectures'
 	@echo '  make checkpatch   style of C files and hooks, by the rules of the kernel'
@@ -65,7 +66,8 @@ help:
 	@echo 'KVER=$(KVER) is the kernel version. ACCEL=kvm uses KVM.'
 	@echo 'TESTS="tests/qemu -k igb" chooses cases, BUILDS="tests/build -k off" those of make test-build.'
 	@echo 'WORKERS=$(WORKERS) is how many machines run at a time (default: one per CPU).'
-	@echo 'ARCH=arm64 takes kernels and machines with an SMMUv3, for any of the above.'
+	@echo 'ARCH=arm64 takes kernels and machines with an SMMUv3, for all of the above but demo (IOMMU=smmuv3)'
+	@echo 'and test-kernel.'
 
 .PHONY: root source source-stock
 root:
@@ -143,9 +145,12 @@ lava-artifacts: kernel-plain
 fuzz: root
 	@$(IN) env FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_RUNS='$(FUZZ_RUNS)' tests/fuzz/run.sh
 
-tools: root
-	@$(IN) make -s -C tools
-	@echo build/tools/iommu-lu
+# with the headers of our kernel: those of the root are too old for sessions
+tools: source
+	@$(IN) scripts/headers.sh $(ARCH) $(KVER)
+	@$(IN) make -s -C tools $(if $(filter arm64,$(ARCH)),CC=aarch64-linux-gnu-gcc) \
+		O=../build/$(ARCH)/tools HEADERS=../build/$(ARCH)/headers/include
+	@echo build/$(ARCH)/tools/iommu-lu
 
 .PHONY: apply unapply
 apply unapply:

@@ -70,7 +70,7 @@ run_patch() { patch -d "$kdir" -p1 -s --no-backup-if-mismatch "$@"; }
 take_out() {
 	# in reverse order, from the copies that were applied
 	tac "$state/series" | while read -r h; do
-		run_patch -R <"$state/$h" || { echo "apply: cannot take out hook $h" >&2; exit 1; }
+		run_patch -R <"$state/$h"
 	done
 	sed -i "\|^$kconfig_line\$|d" "$kdir/drivers/iommu/Kconfig"
 	sed -i "\|^obj-\$(CONFIG_IOMMU_LIVEUPDATE) += liveupdate/\$|d" "$kdir/drivers/iommu/Makefile"
@@ -78,21 +78,37 @@ take_out() {
 	rm -rf "$dir" "$state"
 }
 
-check() {
-	# Patches that touch the same file must be tried on top of each other.
-	local tmp h f
-	tmp=$(mktemp -d)
-	for h in $(hooks); do
-		for f in $(sed -n 's|^+++ b/\([^\t]*\).*|\1|p' "$h"); do
-			[ -e "$tmp/$f" ] || [ ! -e "$kdir/$f" ] || install -D -m 644 "$kdir/$f" "$tmp/$f"
-		done
-		if ! patch -d "$tmp" -p1 -s -f --no-backup-if-mismatch <"$h"; then
-			echo "apply: hook does not apply to $kdir: $h" >&2
-			rm -rf "$tmp"
+# Everything is tried before anything is changed, on copies: patches that touch the same file must
+# be tried on top of each other.
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+try() { # patch [option]
+	local f
+	for f in $(sed -n 's|^+++ b/\([^\t]*\).*|\1|p' "$1"); do
+		[ -e "$tmp/$f" ] || [ ! -e "$kdir/$f" ] || install -D -m 644 "$kdir/$f" "$tmp/$f"
+	done
+	patch -d "$tmp" -p1 -s -f --no-backup-if-mismatch "${@:2}" <"$1"
+}
+
+check_out() {
+	local h
+	for h in $(tac "$state/series"); do
+		if ! try "$state/$h" -R; then
+			echo "apply: hook cannot be taken out of $kdir any more: $h" >&2
+			echo "apply: if the tree was reset, remove its .iommu-liveupdate/ and drivers/iommu/liveupdate/" >&2
 			return 1
 		fi
 	done
-	rm -rf "$tmp"
+}
+
+check_in() {
+	local h
+	for h in $(hooks); do
+		if ! try "$h"; then
+			echo "apply: hook does not apply to $kdir: $h" >&2
+			return 1
+		fi
+	done
 }
 
 # Files are linked one by one: "../" in an include must not leave the kernel tree.
@@ -110,6 +126,7 @@ put() { # source destination
 
 if [ -n "$reverse" ]; then
 	[ -d "$state" ] || { echo "apply: not applied to $kdir"; exit 0; }
+	check_out
 	[ -n "$dry" ] && { echo "apply: would take $(wc -l <"$state/series") hooks out of $kdir"; exit 0; }
 	take_out
 	echo "apply: taken out of $kdir"
@@ -120,15 +137,14 @@ if [ -d "$state" ]; then
 	if [ "$want" = "$(cat "$state/sums")" ] && [ -n "$link" ] && [ -L "$dir/Kbuild" ]; then
 		exit 0
 	fi
-	[ -n "$dry" ] || take_out
+	check_out
 fi
-if [ ! -d "$state" ]; then
-	check
-fi
+check_in
 if [ -n "$dry" ]; then
 	echo "apply: $(hooks | wc -l) hooks apply to $kdir"
 	exit 0
 fi
+[ ! -d "$state" ] || take_out
 
 mkdir -p "$state" "$dir"
 elsewhere=()

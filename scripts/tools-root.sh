@@ -35,6 +35,11 @@ if [ -f "$root/.complete" ] && [ "$(cat "$root/.complete")" = "$wanted" ]; then
 	exit 0
 fi
 
+if [ "$(id -u)" != 0 ]; then
+	echo "tools-root: this needs root: sudo make ..." >&2
+	exit 1
+fi
+
 say() { printf '\n== %s\n' "$*" >&2; }
 
 mirror=${MIRROR:-}

@@ -165,6 +165,22 @@ static void U10_bridge(struct kunit *test)
 	env_expect_normal(test);
 }
 
+/* The backend of its unit was not built, say. */
+static void C10_driver_without_live_update(struct kunit *test)
+{
+	struct iommu_device *unit = attached(test)->dev.iommu->iommu_dev;
+	const struct iommu_ops *ops = unit->ops;
+	struct iommu_ops *without = kunit_kmalloc(test, sizeof(*without), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, without);
+	*without = *ops;
+	without->lu_ops = NULL;
+	unit->ops = without;
+	env_expect_refusal(test, -EOPNOTSUPP);
+	unit->ops = ops;
+	env_expect_normal(test);
+}
+
 /* --- ATS, PASID, PRI --------------------------------------------------------- */
 
 #define ATS_CTRL	(MOCK_ATS + PCI_ATS_CTRL)
@@ -749,6 +765,7 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(U11_stopped_device_has_no_vectors),
 	KUNIT_CASE(U10_virtual_function),
 	KUNIT_CASE(U10_bridge),
+	KUNIT_CASE(C10_driver_without_live_update),
 	KUNIT_CASE(U10_ats_of_others),
 	KUNIT_CASE(U10_page_requests),
 	KUNIT_CASE(U10_control_changed_before_freeze),

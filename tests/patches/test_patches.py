@@ -114,6 +114,34 @@ def test_am_makes_what_apply_makes(tree, patches):
     assert git("write-tree") == tree_of("clean")
 
 
+@pytest.mark.parametrize("applied", [False, True])
+def test_apply_that_fails_changes_nothing(tree, patches, applied):
+    """Somebody has changed a hooked file before we were put in, or since."""
+    hooked = "drivers/pci/ats.c"
+
+    def state():
+        git("add", "-f", "-A", "--", *folders(patches), "include", "drivers")
+        return git("write-tree")
+
+    if applied:
+        run("scripts/apply.sh", tree)
+        git("checkout", "-q", "clean", "--", hooked)
+    else:
+        (tree / hooked).write_text("/* nothing is as it was */\n", encoding="ascii")
+    now = state()
+    for options in [("-n",), ()] + [("-n", "-R"), ("-R",)] * applied:
+        done = run("scripts/apply.sh", *options, tree, check=False)
+        assert done.returncode == 1, (options, done.stdout)
+        assert ("cannot be taken out" if applied else "does not apply") in done.stdout
+        assert "ats-and-pasid" in done.stdout
+        assert state() == now
+
+    shutil.rmtree(tree / ".iommu-liveupdate", ignore_errors=True)
+    git("checkout", "-q", "-f", "clean")
+    git("clean", "-q", "-d", "-f", "-x", "--", "drivers", "include")
+    run("scripts/apply.sh", "-n", tree)
+
+
 def test_checkpatch(tree, patches):
     done = run("scripts/checkpatch.sh", tree, *patches, check=False)
     said = [line for line in done.stdout.splitlines() if not line.startswith("total: ")]

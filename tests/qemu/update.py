@@ -79,15 +79,9 @@ def guest_initrd(arch="x86_64"):
 
 def _guest_initrd(arch):
     out = REPO / "build" / arch
-    headers = out / "headers"
-    source = REPO / "build" / ("linux-" + KVER)
-    if not (headers / "include/linux/liveupdate.h").exists():
-        subprocess.run(["make", "-s", "-C", source, "O=%s/headers-obj" % out,
-                        "ARCH=" + BOARDS[arch].image.split("/")[1],
-                        "headers_install", "INSTALL_HDR_PATH=%s" % headers],
-                       check=True, capture_output=True)
+    subprocess.run([REPO / "scripts/headers.sh", arch, KVER], cwd=REPO, check=True)
     make = ["make", "-s", "-C", REPO / "tests" / "selftests", "O=%s/selftests" % out,
-            "HEADERS=%s/include" % headers]
+            "HEADERS=%s/headers/include" % out]
     if not BOARDS[arch].triplet.startswith(os.uname().machine):
         make.append("CC=%s-gcc" % BOARDS[arch].triplet)
     subprocess.run(make, check=True)

@@ -67,8 +67,8 @@ struct iommu_hwpt_lu_mark {
  * it, replaced by a new HWPT and destroyed, nothing else.
  *
  * Errors: ENOENT no such token, EIO the domain could not be taken over (its
- * devices are blocked, see the kernel log), EINVAL not a retrieved iommufd or
- * a flag is set.
+ * devices are blocked, see the kernel log) or the restored HWPT was destroyed
+ * already, EINVAL not a retrieved iommufd or a flag is set.
  */
 struct iommu_hwpt_lu_get {
 	__u32 size;
