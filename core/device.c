@@ -492,24 +492,21 @@ EXPORT_SYMBOL_GPL(iommu_lu_forget_device);
  * @segment: PCI segment
  * @bdf: PCI bus << 8 | devfn
  *
- * Return: false if neither the device was found nor the unit that it is behind. It goes on
- * as the previous kernel left it, so its memory must stay what it is.
+ * Return: false if the unit that it is behind was not found. It still translates for the device
+ * as the previous kernel left it, also if the device gets a driver one day that knows of no
+ * IOMMU, so the memory must stay what it is.
  */
 bool iommu_lu_may_forget_device(u32 segment, u16 bdf)
 {
 	struct iommu_lu_device *ldev;
-	struct pci_dev *pdev;
 
 	guard(mutex)(&iommu_probe_device_lock);
 	ldev = iommu_lu_device_incoming(segment, bdf);
 	if (!ldev || ldev->dev || ldev->failed || ldev->unit->failed || ldev->unit->iommu)
 		return true;
-	pdev = find_pci_dev(&ldev->ser);
-	pci_dev_put(pdev);
-	if (!pdev)
-		pr_err("%04x:%02x:%02x.%x: neither it nor its IOMMU has come back\n", segment,
-		       PCI_BUS_NUM(bdf), PCI_SLOT(bdf), PCI_FUNC(bdf));
-	return pdev;
+	pr_err("%04x:%02x:%02x.%x: its IOMMU has not come back\n", segment, PCI_BUS_NUM(bdf),
+	       PCI_SLOT(bdf), PCI_FUNC(bdf));
+	return false;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_may_forget_device);
 
@@ -523,18 +520,27 @@ EXPORT_SYMBOL_GPL(iommu_lu_may_forget_device);
  * not registered. Units are registered one after the other, each time with a look at every
  * device, so that those behind the other ones fail here first.
  *
- * Context: iommu_probe_device_lock held.
+ * An error would make the registration of the unit fail, and with it all devices that go on.
+ * One that says that there is no IOMMU for the device does not: what has no domain is blocked
+ * behind a unit that was taken over.
+ *
+ * Context: iommu_probe_device_lock held. What the driver has for the device is still there,
+ * if it was probed.
+ * Return: the error to go on with.
  */
-void iommu_lu_probe_failed(struct device *dev, int err)
+int iommu_lu_probe_failed(struct device *dev, int err)
 {
 	struct iommu_lu_device *ldev;
 
-	if (!dev_is_pci(dev) || err == -EPROBE_DEFER || !iommu_lu_inherited())
-		return;
+	if (err == -EPROBE_DEFER || !iommu_lu_inherited())
+		return err;
+	if (!dev_is_pci(dev))
+		return -ENODEV;
 	ldev = iommu_lu_device_incoming(pci_domain_nr(to_pci_dev(dev)->bus),
 					pci_dev_id(to_pci_dev(dev)));
 	if (ldev && ldev->unit && ldev->unit->iommu && ldev->unit->iommu->ops)
 		forget(ldev);
+	return -ENODEV;
 }
 
 /* --- the end of a restored domain ------------------------------------------ */

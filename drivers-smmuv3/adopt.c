@@ -210,29 +210,8 @@ static void *restore_strtab(struct arm_smmu_device *smmu, phys_addr_t pa, size_t
 	void *table = smmu_lu_restore_table(pa, size);
 
 	if (table)
-		iommu_pages_list_add(&smmu->lu.inherited, table);
+		iommu_pages_list_add(&smmu->lu.tables, table);
 	return table;
-}
-
-static void free_inherited(struct arm_smmu_device *smmu)
-{
-	iommu_put_pages_list(&smmu->lu.inherited);
-	INIT_LIST_HEAD(&smmu->lu.inherited.pages);
-}
-
-/*
- * Added when all of the table is there, so that it comes before anything that the SMMU uses is
- * freed. The driver has no action of its own yet that turns the SMMU off.
- */
-static void release_strtab(void *arg)
-{
-	struct arm_smmu_device *smmu = arg;
-
-	smmu_lu_abandon(smmu);
-	if (smmu->lu.adopted)
-		dev_err(smmu->dev, "iommu_lu: may still be using its stream table, leaked\n");
-	else
-		free_inherited(smmu);
 }
 
 static int adopt_linear(struct arm_smmu_device *smmu, const struct iommu_smmuv3_ser *ser,
@@ -295,6 +274,37 @@ static int adopt_two_level(struct arm_smmu_device *smmu, const struct iommu_smmu
 	return 0;
 }
 
+/*
+ * A device with several streams goes on with all of them or with none, and one whose streams
+ * have no table is not there. The SMMU has its table.
+ */
+static void block_failed(struct arm_smmu_device *smmu, struct iommu_lu_unit *unit,
+			 struct xarray *sids)
+{
+	struct iommu_lu_device *ldev;
+	struct arm_smmu_ste *ste;
+	u32 sid;
+	int i;
+
+	for (ldev = unit->first; ldev; ldev = ldev->next) {
+		for (i = 0; i < ldev->ser.nr_rids && !ldev->failed; i++) {
+			sid = ldev->ser.smmuv3.sids[i];
+			ste = smmu_lu_find_step(smmu, sid);
+			if (ste && smmu_lu_ste_is(ste, ldev->ser.smmuv3.ste))
+				continue;
+			dev_err(smmu->dev, "iommu_lu: stream %#x is not as it was recorded\n", sid);
+			ldev->failed = -EINVAL;
+		}
+		/* what was not sound from the beginning is in nobody's name, and is blocked */
+		for (i = 0; i < ldev->ser.nr_rids && ldev->failed; i++) {
+			sid = ldev->ser.smmuv3.sids[i];
+			ste = smmu_lu_find_step(smmu, sid);
+			if (ste && xa_load(sids, sid) == ldev)
+				smmu_lu_abort_stream(ste);
+		}
+	}
+}
+
 static int check_unit(struct arm_smmu_device *smmu, const struct iommu_smmuv3_ser *ser,
 		      struct smmu_lu_strtab *strtab, const char **why)
 {
@@ -348,19 +358,21 @@ static int adopt(struct arm_smmu_device *smmu, struct iommu_lu_unit *unit, const
 	if (!ret)
 		ret = strtab.two_level ? adopt_two_level(smmu, ser, &strtab, &sids, why) :
 					 adopt_linear(smmu, ser, &strtab, &sids, why);
-	xa_destroy(&sids);
 	if (ret)
-		return ret;
+		goto out;
 	*why = "out of memory";
-	ret = devm_add_action(smmu->dev, release_strtab, smmu);
+	ret = smmu_lu_manage_strtabs(smmu);
 	if (ret)
-		return ret;
+		goto out;
 	/* the kind of table is in use already, whatever this kernel would choose */
 	if (strtab.two_level)
 		smmu->features |= ARM_SMMU_FEAT_2_LVL_STRTAB;
 	else
 		smmu->features &= ~ARM_SMMU_FEAT_2_LVL_STRTAB;
-	return 0;
+	block_failed(smmu, unit, &sids);
+out:
+	xa_destroy(&sids);
+	return ret;
 }
 
 /**
@@ -378,7 +390,7 @@ bool smmu_lu_adopt(struct arm_smmu_device *smmu, int *ret)
 	const char *why = "no usable record";
 	bool running;
 
-	INIT_LIST_HEAD(&smmu->lu.inherited.pages);
+	INIT_LIST_HEAD(&smmu->lu.tables.pages);
 	smmu_lu_init_pages(smmu);
 	if (!iommu_lu_inherited())
 		return false;
@@ -413,7 +425,7 @@ bool smmu_lu_adopt(struct arm_smmu_device *smmu, int *ret)
 		if (*ret)
 			return true;
 	}
-	free_inherited(smmu);
+	smmu_lu_free_strtabs(smmu);
 	return false;
 }
 
@@ -454,6 +466,16 @@ int smmu_lu_take_over(struct arm_smmu_device *smmu, u32 keep)
 	return 0;
 }
 
+/* The VMID of a domain that stays goes with the SMMU. */
+static bool forget_vmid(struct iommu_domain *domain, void *smmu)
+{
+	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
+
+	if (smmu_domain->smmu == smmu && smmu_domain->stage == ARM_SMMU_DOMAIN_S2)
+		smmu_domain->lu_id_given = true;
+	return false;
+}
+
 /**
  * smmu_lu_abandon - the driver gives up after the SMMU was taken over
  * @smmu: SMMU that is about to be turned off
@@ -466,6 +488,7 @@ int smmu_lu_take_over(struct arm_smmu_device *smmu, u32 keep)
  */
 bool smmu_lu_abandon(struct arm_smmu_device *smmu)
 {
+	struct iommu_lu_device *ldev;
 	struct iommu_lu_unit *unit;
 
 	/* at shutdown the driver may come by, too, and nobody gives up */
@@ -476,6 +499,8 @@ bool smmu_lu_abandon(struct arm_smmu_device *smmu)
 		unit->failed = -EIO;
 		unit->iommu = NULL;
 		iommu_lu_quiesce_incoming(unit);
+		for (ldev = unit->first; ldev; ldev = ldev->next)
+			iommu_lu_domain_is(ldev->domain, forget_vmid, smmu);
 		dev_err(smmu->dev, "iommu_lu: given up, everything behind it is blocked\n");
 	}
 	if (smmu_lu_turn_off(smmu))

@@ -80,9 +80,40 @@ void smmu_lu_free_table(struct arm_smmu_device *smmu, size_t size, void *table, 
 		dma_free_coherent(smmu->dev, size, table, dma);
 }
 
-static void free_strtab(void *table)
+/** smmu_lu_free_strtabs - give stream tables back that nobody uses */
+void smmu_lu_free_strtabs(struct arm_smmu_device *smmu)
 {
-	iommu_free_pages(table);
+	iommu_put_pages_list(&smmu->lu.tables);
+	INIT_LIST_HEAD(&smmu->lu.tables.pages);
+}
+
+static void release_strtabs(void *arg)
+{
+	struct arm_smmu_device *smmu = arg;
+
+	smmu_lu_abandon(smmu);
+	if (smmu->lu.adopted)
+		dev_err(smmu->dev, "iommu_lu: may still be using its stream table, leaked\n");
+	else
+		smmu_lu_free_strtabs(smmu);
+}
+
+/**
+ * smmu_lu_manage_strtabs - stream tables go when the driver leaves the SMMU
+ * @smmu: SMMU
+ *
+ * All of them at once, also those that are allocated later. To be called before the driver has
+ * an action that turns the SMMU off, so that this one comes after it.
+ */
+int smmu_lu_manage_strtabs(struct arm_smmu_device *smmu)
+{
+	int ret;
+
+	if (smmu->lu.managed)
+		return 0;
+	ret = devm_add_action(smmu->dev, release_strtabs, smmu);
+	smmu->lu.managed = !ret;
+	return ret;
 }
 
 /**
@@ -90,6 +121,8 @@ static void free_strtab(void *table)
  * @smmu: SMMU
  * @size: in bytes
  * @dma: where the SMMU finds it
+ *
+ * Context: the driver is setting the SMMU up, or its streams_mutex is held.
  */
 void *smmu_lu_alloc_strtab(struct arm_smmu_device *smmu, size_t size, dma_addr_t *dma)
 {
@@ -99,11 +132,11 @@ void *smmu_lu_alloc_strtab(struct arm_smmu_device *smmu, size_t size, dma_addr_t
 		return NULL;
 	if (!smmu_lu_own_pages(smmu, size))
 		return dmam_alloc_coherent(smmu->dev, size, dma, GFP_KERNEL);
-	table = smmu_lu_alloc_table(smmu, size, dma);
-	if (table && devm_add_action(smmu->dev, free_strtab, table)) {
-		iommu_free_pages(table);
+	if (smmu_lu_manage_strtabs(smmu))
 		return NULL;
-	}
+	table = smmu_lu_alloc_table(smmu, size, dma);
+	if (table)
+		iommu_pages_list_add(&smmu->lu.tables, table);
 	return table;
 }
 

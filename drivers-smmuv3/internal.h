@@ -44,6 +44,8 @@ static inline void smmu_lu_set_msi(struct iommu_lu_domain *ldom)
 void smmu_lu_init_pages(struct arm_smmu_device *smmu);
 bool smmu_lu_own_pages(struct arm_smmu_device *smmu, size_t size);
 void *smmu_lu_restore_table(phys_addr_t pa, size_t size);
+int smmu_lu_manage_strtabs(struct arm_smmu_device *smmu);
+void smmu_lu_free_strtabs(struct arm_smmu_device *smmu);
 
 /* smmuv3.c */
 void smmu_lu_read_regs(struct arm_smmu_device *smmu, struct iommu_smmuv3_ser *ser);

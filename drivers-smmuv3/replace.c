@@ -21,10 +21,7 @@
 
 #include "internal.h"
 
-/*
- * Restored entries are what this kernel writes, so no more than the pointer should differ;
- * EATS may, and is safe to change first.
- */
+/* Restored entries are what this kernel writes, so no more than the pointer should differ. */
 static bool one_store(struct arm_smmu_master *master, const struct arm_smmu_ste *target)
 {
 	unsigned int i, qword;
@@ -37,13 +34,17 @@ static bool one_store(struct arm_smmu_master *master, const struct arm_smmu_ste 
 	return true;
 }
 
-/* The device is on its new domain, and cannot go back. */
-static void must_be_done(struct arm_smmu_master *master, int ret)
+/*
+ * The device is on its new domain, and cannot go back. If the SMMU does not know of it, what it
+ * had may still be in use, and is not given to anybody else.
+ */
+static bool must_be_done(struct arm_smmu_master *master, int ret)
 {
 	if (ret)
 		dev_err(master->smmu->dev,
 			"iommu_lu: does not respond, %s may go on with the domain it had\n",
 			dev_name(master->dev));
+	return !ret;
 }
 
 /* Descriptors that were read through the old pointer. */
@@ -67,6 +68,7 @@ static int replace_s1(struct arm_smmu_domain *new, struct arm_smmu_master *maste
 	struct arm_smmu_ctx_desc_cfg old_table = master->cd_table, new_table;
 	struct arm_smmu_ste ste;
 	struct arm_smmu_cd *cd;
+	bool done;
 	int ret;
 
 	memset(&master->cd_table, 0, sizeof(master->cd_table));
@@ -88,9 +90,11 @@ static int replace_s1(struct arm_smmu_domain *new, struct arm_smmu_master *maste
 		arm_smmu_make_cdtable_ste(&ste, master, state->ats_enabled,
 					  STRTAB_STE_1_S1DSS_SSID0);
 		arm_smmu_install_ste_for_dev(master, &ste);
-		must_be_done(master, forget_descriptors(master));
+		done = must_be_done(master, forget_descriptors(master));
 		arm_smmu_attach_commit(state);
 	}
+	if (!done)
+		return 0;
 
 	new_table = master->cd_table;
 	master->cd_table = old_table;

@@ -158,17 +158,23 @@ static bool has_entries(struct arm_smmu_master *master)
 	return false;
 }
 
-/* The device is stopped: take away what the SMMU still has for it. */
-static void block(struct arm_smmu_master *master)
+/*
+ * The device is stopped: take away what the SMMU still has for it. Nothing of that may be given
+ * to somebody else if this fails.
+ */
+static int block(struct arm_smmu_master *master)
 {
 	struct arm_smmu_ste abort;
+	int ret;
 
 	arm_smmu_make_abort_ste(&abort);
 	arm_smmu_install_ste_for_dev(master, &abort);
 	/* An id that belongs to no domain must not be in the TLB. */
-	if (smmu_lu_flush_all(master->smmu))
+	ret = smmu_lu_flush_all(master->smmu);
+	if (ret)
 		dev_err(master->smmu->dev, "iommu_lu: does not respond, %s may not be blocked\n",
 			dev_name(master->dev));
+	return ret;
 }
 
 /**
@@ -204,8 +210,8 @@ void smmu_lu_probe(struct arm_smmu_master *master)
 
 	if (dev_is_pci(dev))
 		iommu_lu_pci_quiesce(dev);
-	block(master);
-	free_cd_table(&cd_table);
+	if (!block(master))
+		free_cd_table(&cd_table);
 	pr_err("%s: not taken over: %s; bus master is off\n", dev_name(dev), why);
 }
 
@@ -276,6 +282,11 @@ int smmu_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 
 	if (smmu_domain->smmu != master->smmu)
 		return -EINVAL;
+	/* with context descriptors smmu_lu_probe() has looked, else entries are all there is */
+	if (!same_streams(master, &ldev->ser)) {
+		pr_err("%s: stream ids differ\n", dev_name(dev));
+		return -EINVAL;
+	}
 	ret = restore_id(smmu_domain, ldev->domain, ldev->ser.smmuv3.did);
 	if (ret) {
 		pr_err("%s: id %u of its domain cannot be had\n", dev_name(dev),
@@ -306,34 +317,50 @@ int smmu_lu_restore_device(struct device *dev, struct iommu_domain *domain,
 	return 0;
 }
 
-void smmu_lu_quiesce_device(struct device *dev)
-{
-	struct arm_smmu_master *master = dev_iommu_priv_get(dev);
-	struct iommu_lu_device *ldev = incoming(master);
-
-	if (has_entries(master))
-		block(master);
-	if (ldev)
-		smmu_lu_drop_id(ldev);
-}
-
 /*
- * Nobody else has its stream ids, as long as the entries are as they were recorded. Its
- * context descriptor table stays reserved.
+ * Nobody else has the stream ids that a device was recorded with, as long as the entries are
+ * as they were recorded.
  */
-void smmu_lu_forget_device(struct iommu_lu_device *ldev)
+static bool abort_recorded(struct iommu_lu_device *ldev)
 {
 	struct arm_smmu_device *smmu = to_smmu(ldev->unit->iommu);
 	struct arm_smmu_ste *ste;
+	bool found = false;
 	int i;
 
 	for (i = 0; i < ldev->ser.nr_rids; i++) {
 		ste = smmu_lu_find_step(smmu, ldev->ser.smmuv3.sids[i]);
-		if (ste && smmu_lu_ste_is(ste, ldev->ser.smmuv3.ste))
+		if (ste && smmu_lu_ste_is(ste, ldev->ser.smmuv3.ste)) {
 			smmu_lu_abort_stream(ste);
+			found = true;
+		}
 	}
 	/* the entries must be visible to the SMMU before it is told to read them */
 	dma_wmb();
+	return found;
+}
+
+/* Its own entries, and those it was recorded with, should these be others. */
+void smmu_lu_quiesce_device(struct device *dev)
+{
+	struct arm_smmu_master *master = dev_iommu_priv_get(dev);
+	struct iommu_lu_device *ldev = incoming(master);
+	bool found = has_entries(master);
+
+	if (ldev)
+		found |= abort_recorded(ldev);
+	if (found && block(master))
+		return;
+	if (ldev)
+		smmu_lu_drop_id(ldev);
+}
+
+/* Its context descriptor table stays reserved. */
+void smmu_lu_forget_device(struct iommu_lu_device *ldev)
+{
+	struct arm_smmu_device *smmu = to_smmu(ldev->unit->iommu);
+
+	abort_recorded(ldev);
 	if (smmu_lu_flush_all(smmu))
 		dev_err(smmu->dev, "iommu_lu: does not respond, %04x:%02x:%02x.%x may not be blocked\n",
 			ldev->ser.segment, PCI_BUS_NUM(ldev->ser.bdf), PCI_SLOT(ldev->ser.bdf),
@@ -376,6 +403,9 @@ static int attach_restored(struct arm_smmu_domain *domain, struct arm_smmu_maste
 		return 0;
 
 	guard(mutex)(&arm_smmu_asid_lock);
+	/* its VMID went to the domain that has replaced it for another device just now */
+	if (domain->lu_id_given)
+		return -ESTALE;
 	ret = arm_smmu_attach_prepare(&state, &domain->domain);
 	if (ret)
 		return ret;
@@ -397,12 +427,16 @@ static bool is_bridge(struct device *dev)
  * one that replaces it, whatever the group says. What was not attached must not be taken out
  * of the invalidations of the domain: they are those of the device.
  *
+ * ATS was off in the previous kernel and stays off as long as the device is on what it
+ * inherited: iommu_lu_pci_keep() lets nobody turn it on.
+ *
  * Context: group mutex held.
  */
 void smmu_lu_prepare(struct arm_smmu_attach_state *state)
 {
 	struct iommu_domain *old = state->old_domain;
 
+	state->disable_ats |= iommu_lu_held(state->master->dev);
 	if (old && old->type & __IOMMU_DOMAIN_PAGING && state->ssid == IOMMU_NO_PASID &&
 	    is_bridge(state->master->dev) &&
 	    !smmu_lu_is_attached(to_smmu_domain(old), state->master))

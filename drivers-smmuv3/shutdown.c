@@ -71,6 +71,9 @@ bool smmu_lu_shutdown(struct arm_smmu_device *smmu)
 	if (!iommu_lu_sealed())
 		return false;
 	if (!unit) {
+		/* queues that an implementation has beside those of the SMMU */
+		if (smmu->impl_ops && smmu->impl_ops->device_disable)
+			smmu->impl_ops->device_disable(smmu);
 		if (!smmu_lu_turn_off(smmu))
 			dev_info(smmu->dev,
 				 "iommu_lu: nothing is preserved, everything behind it is blocked\n");

@@ -20,14 +20,16 @@ struct iommu_domain;
 /**
  * struct smmu_lu - live update state of an SMMU
  * @base: physical address of its registers
- * @inherited: stream tables that were taken over
+ * @tables: stream tables that were taken over or allocated in alloc.c, freed when the SMMU is off
+ * @managed: that is going to happen
  * @own_pages: tables are allocated in alloc.c, not by the DMA API
  * @adopted: it was taken over with translation on
  * @shut: it was left running for the next kernel; its tables do not change any more
  */
 struct smmu_lu {
 	phys_addr_t base;
-	struct iommu_pages_list inherited;
+	struct iommu_pages_list tables;
+	bool managed;
 	bool own_pages;
 	bool adopted;
 	bool shut;
@@ -39,6 +41,8 @@ extern const struct iommu_lu_ops smmu_lu_ops;
 void *smmu_lu_alloc_table(struct arm_smmu_device *smmu, size_t size, dma_addr_t *dma);
 void *smmu_lu_alloc_strtab(struct arm_smmu_device *smmu, size_t size, dma_addr_t *dma);
 void smmu_lu_free_table(struct arm_smmu_device *smmu, size_t size, void *table, dma_addr_t dma);
+/* what a table says must be visible to the SMMU before the table is */
+#define smmu_lu_l2_filled(smmu)		dma_wmb()
 void smmu_lu_l1_written(struct arm_smmu_device *smmu, u32 sid);
 #define smmu_lu_set_base(smmu, addr)	((smmu)->lu.base = (addr))
 #define smmu_lu_is_shut(smmu)		((smmu)->lu.shut)
@@ -71,6 +75,7 @@ struct smmu_lu {};
 
 static inline void smmu_lu_set_base(struct arm_smmu_device *smmu, phys_addr_t base) { }
 static inline bool smmu_lu_is_shut(struct arm_smmu_device *smmu) { return false; }
+static inline void smmu_lu_l2_filled(struct arm_smmu_device *smmu) { }
 static inline void smmu_lu_l1_written(struct arm_smmu_device *smmu, u32 sid) { }
 static inline bool smmu_lu_is_fixed(struct device *dev) { return false; }
 static inline bool smmu_lu_shutdown(struct arm_smmu_device *smmu) { return false; }

@@ -282,8 +282,10 @@ static struct iommu_domain mock_identity = {
 	.ops = &mock_identity_ops,
 };
 
-/* of the first device */
-bool mock_probe_fails;
+/* of the first device: probing it, or what comes next */
+bool mock_probe_fails, mock_group_fails;
+/* its command register when it was given back */
+u16 mock_released_with;
 
 static struct iommu_device *mock_probe_device(struct device *dev)
 {
@@ -294,8 +296,16 @@ static struct iommu_device *mock_probe_device(struct device *dev)
 	return &unit_of(dev)->iommu;
 }
 
+static void mock_release_device(struct device *dev)
+{
+	if (dev == mock_pci_device(0))
+		mock_released_with = mock_pci_command(0);
+}
+
 static struct iommu_group *mock_device_group(struct device *dev)
 {
+	if (mock_group_fails && dev == mock_pci_device(0))
+		return ERR_PTR(-ENOMEM);
 	return mock_one_group ? generic_single_device_group(dev) : generic_device_group(dev);
 }
 
@@ -471,6 +481,7 @@ static const struct iommu_ops mock_ops = {
 	.capable = mock_capable,
 	.domain_alloc_paging = mock_domain_alloc,
 	.probe_device = mock_probe_device,
+	.release_device = mock_release_device,
 	.device_group = mock_device_group,
 	.def_domain_type = mock_def_domain_type,
 	.identity_domain = &mock_identity,

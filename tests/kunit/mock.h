@@ -62,7 +62,8 @@ void mock_iommu_shutdown(void);
 bool mock_translate(struct device *dev, u64 iova, u64 *pa);
 void mock_fixup(struct pci_dev *pdev);
 extern bool mock_one_group;
-extern bool mock_probe_fails;
+extern bool mock_probe_fails, mock_group_fails;
+extern u16 mock_released_with;
 
 /* mock_pci.c */
 int mock_pci_add(void);

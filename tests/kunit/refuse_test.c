@@ -546,6 +546,7 @@ static void U7_domain_goes_before_a_device_comes_back(struct kunit *test)
 /* Nobody can stop it, so its memory has to stay. */
 static void U7_nor_does_its_unit(struct kunit *test)
 {
+	const struct iommu_ops *ops;
 	struct iommu_device *iommu;
 	struct iommu_lu_device *ldev;
 
@@ -560,7 +561,18 @@ static void U7_nor_does_its_unit(struct kunit *test)
 	ldev->unit->failed = -EIO;
 	KUNIT_EXPECT_TRUE(test, iommu_lu_may_forget_device(MOCK_SEGMENT, 0));
 	ldev->unit->failed = 0;
+
+	/* that the device is found is not enough: its unit translates for it */
+	ops = iommu->ops;
+	iommu->ops = NULL;
+	mock_pci_show(0);
+	KUNIT_EXPECT_NULL(test, env_dev(test, 0)->iommu_group);
+	KUNIT_EXPECT_FALSE(test, iommu_lu_may_forget_device(MOCK_SEGMENT, 0));
+	iommu->ops = ops;
 	ldev->unit->iommu = iommu;
+	mock_fixup(to_pci_dev(env_dev(test, 0)));
+	KUNIT_EXPECT_EQ(test, iommu_probe_device(env_dev(test, 0)), 0);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_held(env_dev(test, 0)));
 }
 
 struct users {
@@ -658,6 +670,30 @@ static void C12_probe_fails(struct kunit *test)
 	ldev = iommu_lu_device_incoming(MOCK_SEGMENT, 0);
 	KUNIT_ASSERT_NOT_NULL(test, ldev);
 	KUNIT_EXPECT_EQ(test, ldev->failed, -ENODEV);
+}
+
+static void fail_group(struct kunit *test)
+{
+	mock_group_fails = true;
+	mock_released_with = PCI_COMMAND_MASTER;
+}
+
+/* The driver may give back what the device uses: it is stopped before. Nobody else is. */
+static void C12_probe_fails_late(struct kunit *test)
+{
+	attached(test);
+	env_attach(test, 1, env_domain(test, env_dev(test, 1)));
+	env_kexec(test, fail_group);
+	KUNIT_EXPECT_NULL(test, env_dev(test, 0)->iommu_group);
+	KUNIT_EXPECT_FALSE(test, mock_released_with & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_EQ(test, *(u64 *)phys_to_virt(mock_hw[0].table), 0);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_held(env_dev(test, 1)));
+	env_expect_dma(test, 1, true);
+
+	/* any other error would make the registration of the unit fail, and with it the other one */
+	mock_fixup(to_pci_dev(env_dev(test, 0)));
+	KUNIT_EXPECT_EQ(test, iommu_probe_device(env_dev(test, 0)), -ENODEV);
+	mock_group_fails = false;
 }
 
 /*
@@ -788,6 +824,7 @@ static struct kunit_case refuse_cases[] = {
 	KUNIT_CASE(U4_device_is_too_late),
 	KUNIT_CASE(U4_device_comes_during_finish),
 	KUNIT_CASE(C12_probe_fails),
+	KUNIT_CASE(C12_probe_fails_late),
 	KUNIT_CASE(C12_unit_is_registered_later),
 	KUNIT_CASE(C12_device_is_not_found),
 	KUNIT_CASE(C12_unit_is_given_up),

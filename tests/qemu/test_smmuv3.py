@@ -221,6 +221,8 @@ DAMAGE = {
     "recorded-entry": (ALL, attached("ste", "Q", lambda ste: ste & ~1), TEXT["DEVICE_ENTRY"]),
     # the entry is nobody's then, and does not wait for its device
     "stream": (ALL, attached("sids", "I", lambda sid: sid ^ 8), "there is no record of it"),
+    # this one has no table
+    "stream-of-nobody": (ALL, attached("sids", "I", lambda sid: sid ^ 0x8000), "as it was recorded"),
     "entry": (ALL, flip(entry, 8, MEV), "stream table entry differs"),
     "descriptor": (("s1",), flip(descriptor, 0, 1 << 45), "context descriptor differs"),
 }

@@ -261,7 +261,7 @@ struct iommu_domain *iommu_lu_removed(struct device *dev);
 bool iommu_lu_may_claim(struct iommu_domain *domain, void *owner);
 
 /* device.c: likewise, iommu_probe_device_lock held */
-void iommu_lu_probe_failed(struct device *dev, int err);
+int iommu_lu_probe_failed(struct device *dev, int err);
 
 /* in the iommu core */
 struct iommu_domain *iommu_lu_group_lock(struct device *dev, bool *singleton);
@@ -334,7 +334,7 @@ static inline int iommu_lu_may_attach(struct device *dev, struct iommu_domain *d
 
 static inline void iommu_lu_attached(struct device *dev, struct iommu_domain *domain) { }
 static inline struct iommu_domain *iommu_lu_removed(struct device *dev) { return NULL; }
-static inline void iommu_lu_probe_failed(struct device *dev, int err) { }
+static inline int iommu_lu_probe_failed(struct device *dev, int err) { return err; }
 static inline bool iommu_lu_may_claim(struct iommu_domain *domain, void *owner) { return false; }
 static inline bool iommu_lu_held(struct device *dev) { return false; }
 static inline bool iommu_lu_preserved(struct device *dev) { return false; }
