@@ -272,4 +272,4 @@ def test_own_tests_of_the_driver(name):
 @pytest.mark.plain
 @modes
 def test_stock_kernel_is_judged_dead(name, mode):
-    test_liveupdate.stock_is_dead(name, config(mode), ["IOMMU off", "register 0x80 written"])
+    test_liveupdate.stock_is_dead(name, config(mode), ["IOMMU off", "register 0x28 written"])
