@@ -17,7 +17,7 @@ from damage import (HEADER, OFFSET, TEXT, Blob, changer, damager, device, domain
                     header, off_after_bus_master, patch_code, refused)
 from iommus import AMD
 from matrix import CLOSED, NOIR, Row
-from update import SWITCHED, run
+from update import KVER, SWITCHED, run
 
 pytestmark = [pytest.mark.qemu, pytest.mark.amd]
 
@@ -145,6 +145,14 @@ def test_next_kernel_without_iommu_or_record(name, word):
     assert off_after_bus_master(result)
 
 
+# Also of a unit that is off QEMU asks the device table for interrupts, which the driver has
+# given back. Linux 7.2 remaps them and keeps it for that; 7.3 does not, see run(), and no disk
+# can be read.
+needs_interrupts = pytest.mark.skipif(
+    KVER != "7.2", reason="QEMU looks up interrupts in the device table of a unit that is off")
+
+
+@needs_interrupts
 @pytest.mark.plain
 def test_init_fails(name):
     """No memory for a log: the driver gives everything up, with devices running.
@@ -161,6 +169,7 @@ def test_init_fails(name):
     assert not result.closed_faults()
 
 
+@needs_interrupts
 @pytest.mark.plain
 def test_init_fails_late(name):
     """No interrupt for the logs, when all devices were probed: the unit stays on for other
