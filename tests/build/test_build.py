@@ -60,7 +60,8 @@ CONFIGS = {
     "all-arm": Config(("IOMMU_LIVEUPDATE=y", "IOMMU_LIVEUPDATE_SMMUV3=y", "COMPILE_TEST=y",
                        "GENERIC_PT=y", "IOMMU_PT=y", *TESTS), ARM),
     "no-irq-remap": Config(("IOMMU_LIVEUPDATE=y", "IRQ_REMAP=n", *backends(AMD="y")), X86),
-    "no-pm": Config(("IOMMU_LIVEUPDATE=y", "SUSPEND=n", "HIBERNATION=n", "DEBUG_FS=n")),
+    "no-pm": Config(("IOMMU_LIVEUPDATE=y", "SUSPEND=n", "HIBERNATION=n",
+                     "KEXEC_HANDOVER_DEBUGFS=n", "DEBUG_FS=n")),
     # iommufd and vfio-pci as modules: every symbol they need must be exported
     "modules": Config(MODULES, image=("vmlinux", "modules")),
     "modules-vfio": Config(("IOMMU_LIVEUPDATE=y", "IOMMUFD=y", "VFIO=m", "VFIO_PCI=m"),
