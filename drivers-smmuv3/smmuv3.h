@@ -8,6 +8,8 @@
 #include <linux/iommu.h>
 #include <linux/types.h>
 
+#include <asm/barrier.h>
+
 struct arm_smmu_attach_state;
 struct arm_smmu_device;
 struct arm_smmu_master;
@@ -41,9 +43,12 @@ extern const struct iommu_lu_ops smmu_lu_ops;
 void *smmu_lu_alloc_table(struct arm_smmu_device *smmu, size_t size, dma_addr_t *dma);
 void *smmu_lu_alloc_strtab(struct arm_smmu_device *smmu, size_t size, dma_addr_t *dma);
 void smmu_lu_free_table(struct arm_smmu_device *smmu, size_t size, void *table, dma_addr_t dma);
-/* what a table says must be visible to the SMMU before the table is */
-#define smmu_lu_l2_filled(smmu)		dma_wmb()
 void smmu_lu_l1_written(struct arm_smmu_device *smmu, u32 sid);
+/* what a second-level table says must be visible to the SMMU before the table is */
+static inline void smmu_lu_l2_filled(struct arm_smmu_device *smmu)
+{
+	dma_wmb();
+}
 #define smmu_lu_set_base(smmu, addr)	((smmu)->lu.base = (addr))
 #define smmu_lu_is_shut(smmu)		((smmu)->lu.shut)
 bool smmu_lu_is_fixed(struct device *dev);

@@ -690,7 +690,7 @@ static void C12_probe_fails_late(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, iommu_lu_held(env_dev(test, 1)));
 	env_expect_dma(test, 1, true);
 
-	/* any other error would make the registration of the unit fail, and with it the other one */
+	/* any other error would make its unit's registration fail, and with it the other one */
 	mock_fixup(to_pci_dev(env_dev(test, 0)));
 	KUNIT_EXPECT_EQ(test, iommu_probe_device(env_dev(test, 0)), -ENODEV);
 	mock_group_fails = false;
