@@ -49,6 +49,7 @@ static inline void smmu_lu_l2_filled(struct arm_smmu_device *smmu)
 {
 	dma_wmb();
 }
+
 #define smmu_lu_set_base(smmu, addr)	((smmu)->lu.base = (addr))
 #define smmu_lu_is_shut(smmu)		((smmu)->lu.shut)
 bool smmu_lu_is_fixed(struct device *dev);
